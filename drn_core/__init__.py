@@ -1,0 +1,1 @@
+"""The DRN and everything it needs, in terms of tensors and arrays only."""
