@@ -1,0 +1,1 @@
+"""Evaluation of videos and image pairs: observers, caches, suites and reports."""
