@@ -1,0 +1,53 @@
+"""Input checks shared by the public ops: they raise, and they say expected and actual."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from kernels.errors import DtypeError, ShapeError
+
+__all__ = ["check_choice", "check_dtype", "check_shape"]
+
+
+def check_shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> None:
+    """Hold a tensor's shape against a pattern.
+
+    Args:
+        name: the argument's name, for the message.
+        tensor: the tensor to look at.
+        expected: one entry per axis; a number must match, a word (the axis' name) matches any size.
+
+    Raises:
+        ShapeError: rank or size differ.
+    """
+    shape = tensor.shape
+    fits = len(shape) == len(expected) and all(
+        isinstance(want, str) or want == size for want, size in zip(expected, shape, strict=True)
+    )
+    if not fits:
+        pattern = ", ".join(str(want) for want in expected)
+        raise ShapeError(f"{name}: expected shape ({pattern}), got {tuple(shape)}")
+
+
+def check_dtype(name: str, tensor: Tensor, allowed: Collection[torch.dtype]) -> None:
+    """Hold a tensor's dtype against the list the op takes.
+
+    Raises:
+        DtypeError: the dtype is not in the list.
+    """
+    if tensor.dtype not in allowed:
+        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
+        raise DtypeError(f"{name}: expected dtype {names}, got {str(tensor.dtype).removeprefix('torch.')}")
+
+
+def check_choice(name: str, value: str, allowed: Collection[str]) -> None:
+    """Hold a word against the closed set an option takes.
+
+    Raises:
+        ValueError: the word is not in the set.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
