@@ -1,0 +1,106 @@
+"""The matte: edge where the picture has it, colours free of the background, nothing stray."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from retarget.person.matte import Matte, refine_matte
+
+BACKGROUND = (30, 160, 60)
+SHIRT = (190, 60, 50)
+
+
+def _scene(scale: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A figure with soft edges: picture, true alpha and an estimator's coarse mask."""
+    height, width = int(300 * scale), int(240 * scale)
+    fine = np.zeros((height * 4, width * 4), np.float32)
+    unit = 4 * scale
+    cv2.ellipse(fine, (int(120 * unit), int(60 * unit)), (int(26 * unit), int(32 * unit)), 0, 0, 360, 1.0, -1)
+    cv2.rectangle(fine, (int(85 * unit), int(92 * unit)), (int(155 * unit), int(240 * unit)), 1.0, -1)
+    for finger in range(4):
+        x = int((165 + 9 * finger) * unit)
+        cv2.rectangle(fine, (x, int(128 * unit)), (x + int(5 * unit), int(150 * unit)), 1.0, -1)
+    cv2.rectangle(fine, (int(150 * unit), int(145 * unit)), (int(197 * unit), int(165 * unit)), 1.0, -1)
+    alpha = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(0).normal(0, 2.0, (height, width, 3))
+    picture = alpha[..., None] * np.array(SHIRT) + (1 - alpha[..., None]) * np.array(BACKGROUND) + noise
+    without_fingers = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((13, 13), np.uint8))
+    coarse = cv2.GaussianBlur(without_fingers.astype(np.float32), (0, 0), 4.0 * scale)
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8), alpha, coarse
+
+
+def _joints(scale: float = 1.0) -> np.ndarray:
+    joints = np.full((33, 2), (120.0, 200.0), np.float32)
+    joints[:11] = (120, 60)
+    joints[7], joints[8] = (145, 60), (95, 60)
+    joints[[15, 17, 19, 21]] = [(165, 155), (190, 140), (175, 135), (170, 140)]
+    return joints * np.float32(scale)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0], ids=["solved at its own size", "carried up"])
+def test_finds_the_true_edge_with_fingers(scale: float) -> None:
+    picture, alpha, coarse = _scene(scale)
+    matte = refine_matte(picture, coarse, keypoints=_joints(scale), max_working_side=300)
+    assert np.abs(matte.alpha - alpha).mean() < 0.006
+    fingers = np.s_[int(126 * scale) : int(148 * scale), int(160 * scale) : int(200 * scale)]
+    assert np.abs(coarse[fingers] - alpha[fingers]).mean() > 0.15
+    assert np.abs(matte.alpha[fingers] - alpha[fingers]).mean() < 0.16
+
+
+def test_foreground_is_free_of_the_background_and_goes_on_beyond_the_edge() -> None:
+    picture, alpha, coarse = _scene()
+    matte = refine_matte(picture, coarse, keypoints=_joints())
+    rim = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((7, 7))).astype(bool) & (matte.alpha < 1)
+    assert np.abs(matte.foreground[rim].astype(int) - SHIRT).mean() < 8
+    opaque = matte.alpha == 1
+    assert np.array_equal(matte.foreground[opaque], picture[opaque])
+
+
+def test_composite_reproduces_the_picture() -> None:
+    picture, _, coarse = _scene()
+    matte = refine_matte(picture, coarse, keypoints=_joints())
+    composite = matte.alpha[..., None] * matte.foreground + (1 - matte.alpha[..., None]) * np.array(BACKGROUND)
+    edge = (matte.alpha > 0) & (matte.alpha < 1)
+    error = composite[edge] - picture[edge]
+    assert 10 * np.log10(255**2 / np.mean(error**2)) > 27  # the noise alone stands at 42 dB
+
+
+def test_islands_go_and_pinholes_close() -> None:
+    picture, _, coarse = _scene()
+    coarse[250:262, 10:22] = 1.0
+    picture[250:262, 10:22] = SHIRT
+    coarse[180:184, 118:122] = 0.2
+    matte = refine_matte(picture, coarse, keypoints=_joints())
+    assert matte.alpha[245:270, 5:30].max() == 0
+    assert matte.alpha[175:190, 110:130].min() == 1
+
+
+def test_a_real_cutout_wins_and_an_opaque_alpha_does_not() -> None:
+    picture, alpha, coarse = _scene()
+    own = refine_matte(picture, coarse, photo_alpha=alpha)
+    assert np.array_equal(own.alpha, alpha)
+    opaque = refine_matte(picture, coarse, photo_alpha=np.ones_like(alpha))
+    assert opaque.alpha.mean() < 0.5
+
+
+def test_nobody_gives_an_empty_matte() -> None:
+    picture = np.zeros((40, 30, 3), np.uint8)
+    matte = refine_matte(picture, np.zeros((40, 30), np.float32))
+    assert isinstance(matte, Matte)
+    assert not matte.alpha.any()
+
+
+def test_a_person_who_fills_the_picture_is_kept() -> None:
+    picture = np.full((60, 50, 3), 120, np.uint8)
+    assert refine_matte(picture, np.ones((60, 50), np.float32)).alpha.min() == 1
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        refine_matte(np.zeros((40, 30, 3), np.uint8), np.zeros((30, 40), np.float32))
+    with pytest.raises(ValueError, match="keypoints"):
+        refine_matte(
+            np.zeros((4, 3, 3), np.uint8), np.zeros((4, 3), np.float32), keypoints=np.zeros((5, 2), np.float32)
+        )

@@ -1,0 +1,49 @@
+"""The plate: the person gone without a trace, the rest of the photo untouched."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from retarget.person.plate import build_plate
+
+
+def _room() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A panelled wall over a floor: empty room, room with a figure, the figure's matte."""
+    room = np.zeros((240, 320, 3), np.uint8)
+    room[:160] = np.where((np.arange(320) // 20) % 2 == 0, 150, 130)[None, :, None]
+    room[160:] = (120, 90, 60)
+    alpha = np.zeros((240, 320), np.float32)
+    cv2.rectangle(alpha, (140, 60), (180, 200), 1.0, -1)
+    cv2.circle(alpha, (160, 45), 16, 1.0, -1)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1.0)
+    figure = np.array((20, 40, 200), np.float32)
+    photo = np.rint(alpha[..., None] * figure + (1 - alpha[..., None]) * room).astype(np.uint8)
+    return room, photo, alpha
+
+
+def test_no_trace_of_the_person_remains() -> None:
+    room, photo, alpha = _room()
+    plate = build_plate(photo, alpha).astype(int)
+    assert plate[..., 2].max() <= 155
+    assert (np.abs(plate - room).max(axis=-1) < 25).mean() > 0.98
+
+
+def test_the_rest_is_untouched() -> None:
+    _, photo, alpha = _room()
+    far = cv2.distanceTransform((alpha < 0.02).astype(np.uint8), cv2.DIST_L2, 5) > 30
+    assert np.array_equal(build_plate(photo, alpha)[far], photo[far])
+
+
+def test_nobody_leaves_the_photo() -> None:
+    _, photo, _ = _room()
+    assert np.array_equal(build_plate(photo, np.zeros(photo.shape[:2], np.float32)), photo)
+
+
+def test_nothing_is_copied_from_other_people() -> None:
+    _, photo, alpha = _room()
+    other = np.zeros(alpha.shape, bool)
+    other[50:200, 195:230] = True
+    photo[other] = (230, 20, 20)
+    plate = build_plate(photo, alpha, other_people=other)
+    assert plate[~other][:, 0].max() < 180
