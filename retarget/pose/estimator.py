@@ -1,0 +1,131 @@
+"""What every pose estimator offers: candidates in a picture, and one skeleton read inside one region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from retarget.records import FloatArray, Pose, UInt8Array
+
+__all__ = ["Box", "Detection", "PoseEstimator", "Region", "box_iou", "person_box", "size_of"]
+
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom) in pixels."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rotated square in which one person is expected.
+
+    Attributes:
+        center_xy: its middle, in pixels of the picture.
+        size_px: length of its side.
+        rotation: clockwise turn of the person against upright, in radians.
+        score: how sure the detector was, in [0, 1]; 1 for a region predicted from a skeleton.
+    """
+
+    center_xy: tuple[float, float]
+    size_px: float
+    rotation: float = 0.0
+    score: float = 1.0
+
+    def jittered(self, shift_xy: tuple[float, float], scale: float, turn: float) -> Region:
+        """Return the region shifted by fractions of its size, scaled, and turned by radians."""
+        return Region(
+            center_xy=(
+                self.center_xy[0] + shift_xy[0] * self.size_px,
+                self.center_xy[1] + shift_xy[1] * self.size_px,
+            ),
+            size_px=self.size_px * scale,
+            rotation=self.rotation + turn,
+            score=self.score,
+        )
+
+    @property
+    def box(self) -> Box:
+        """The upright square of the same middle and size."""
+        half = self.size_px / 2
+        x, y = self.center_xy
+        return (x - half, y - half, x + half, y + half)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One person found in one picture.
+
+    Attributes:
+        pose: the skeleton.
+        box: around the joints inside the picture, with a margin for head, hands and feet.
+        region: where the same person is to be looked for in the next picture.
+        mask: (H, W) float32 in [0, 1], 1 = this person; None where it was not asked for.
+    """
+
+    pose: Pose
+    box: Box
+    region: Region
+    mask: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None and self.mask.shape != self.pose.size_hw:
+            raise ValueError(f"Detection.mask: expected shape {self.pose.size_hw}, got {self.mask.shape}")
+
+    @property
+    def area_px(self) -> float:
+        """Area of the box in square pixels."""
+        left, top, right, bottom = self.box
+        return max(0.0, right - left) * max(0.0, bottom - top)
+
+
+class PoseEstimator(Protocol):
+    """Finds people in a picture and reads their skeletons; keeps no memory of earlier pictures."""
+
+    @property
+    def version(self) -> str:
+        """Name and version of the model and of its settings; part of cache keys."""
+
+    def find_regions(self, rgb: UInt8Array) -> list[Region]:
+        """Return where people may be, best first; (H, W, 3) uint8 sRGB in."""
+
+    def estimate(self, rgb: UInt8Array, region: Region, *, with_mask: bool = False) -> Detection | None:
+        """Read the skeleton of the person in `region`; None where nobody is recognised there."""
+
+    def close(self) -> None:
+        """Free the models."""
+
+
+def box_iou(first: Box, second: Box) -> float:
+    """Return the area shared by two boxes divided by the area of both together."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(0.0, width) * max(0.0, height)
+    both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)) - shared
+    return shared / both if both > 0 else 0.0
+
+
+def size_of(rgb: UInt8Array) -> tuple[int, int]:
+    """Return (height, width) of a picture."""
+    return rgb.shape[0], rgb.shape[1]
+
+
+def person_box(keypoints: FloatArray, confidence: FloatArray, size_hw: tuple[int, int], *, margin: float = 0.1) -> Box:
+    """Return the box of the trusted joints, grown by a share of its longer side and cut at the picture's edge.
+
+    Args:
+        keypoints: (33, 2), pixels.
+        confidence: (33,); joints under 0.3 are left out where at least four others remain.
+        size_hw: size of the picture.
+        margin: growth per side, as a share of the longer side.
+    """
+    trusted = keypoints[confidence >= 0.3]
+    points = trusted if len(trusted) >= 4 else keypoints
+    low, high = points.min(axis=0), points.max(axis=0)
+    grow = margin * float(np.max(high - low))
+    height, width = size_hw
+    return (
+        float(np.clip(low[0] - grow, 0, width)),
+        float(np.clip(low[1] - grow, 0, height)),
+        float(np.clip(high[0] + grow, 0, width)),
+        float(np.clip(high[1] + grow, 0, height)),
+    )

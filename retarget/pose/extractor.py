@@ -1,0 +1,225 @@
+"""The pose track of a clip: one streaming pass that keeps only numbers, then smoothing over the whole track."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from drn_core.skeleton import NUM_JOINTS
+from retarget.config import PoseConfig, SmoothingConfig
+from retarget.errors import PersonNotFoundError
+from retarget.pose.confidence import DRIVER_MARGIN, in_picture_weight
+from retarget.pose.cuts import CutDetector
+from retarget.pose.estimator import Detection, PoseEstimator
+from retarget.pose.follow import PersonFollower
+from retarget.pose.image_motion import ImageMotion, JointMotion
+from retarget.pose.people import PersonChoice
+from retarget.records import FloatArray, Frame, Pose, PoseTrack, UInt8Array
+from retarget.smoothing.track import smooth_track
+
+__all__ = ["TrackResult", "extract_track", "read_track"]
+
+Progress = Callable[[int], None]
+"""Called with the number of frames read so far."""
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """What is known of a person's motion in a clip.
+
+    Attributes:
+        track: filled and smoothed; what the pipeline uses.
+        raw: as the estimator read it; frames without a person hold zeros and confidence 0.
+        shift: (T - 1, 33, 2) float32, pixels, motion of the picture at each joint to the next frame.
+        shift_quality: (T - 1, 33) float32 in [0, 1].
+        cuts: frames that begin a new shot (never 0).
+        stage_seconds: time spent per stage.
+    """
+
+    track: PoseTrack
+    raw: PoseTrack
+    shift: FloatArray
+    shift_quality: FloatArray
+    cuts: tuple[int, ...]
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+def extract_track(
+    path: str | Path,
+    *,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    pose: PoseConfig | None = None,
+    smoothing: SmoothingConfig | None = None,
+    estimator: PoseEstimator | None = None,
+    progress: Progress | None = None,
+) -> TrackResult:
+    """Extract the pose track of one person from a clip.
+
+    Args:
+        path: the clip.
+        start_seconds: where to begin; None from the start.
+        end_seconds: where to end; None at the end.
+        pose: person to follow, hands, face.
+        smoothing: how the track is smoothed.
+        estimator: reads regions and skeletons; None opens MediaPipe's for this call.
+        progress: called after every frame.
+
+    Raises:
+        InputError: the clip can't be read.
+        PersonNotFoundError: nobody is found in any frame.
+        UsageError: `pose.person` is not understood.
+    """
+    from retarget.video.reader import open_video  # type: ignore[import-not-found]
+
+    pose = pose or PoseConfig()
+    if estimator is None:
+        from retarget.pose.mediapipe_estimator import MediaPipeEstimator
+
+        with MediaPipeEstimator(pose) as own_estimator:
+            return extract_track(
+                path,
+                start_seconds=start_seconds,
+                end_seconds=end_seconds,
+                pose=pose,
+                smoothing=smoothing,
+                estimator=own_estimator,
+                progress=progress,
+            )
+    with open_video(path, start_seconds=start_seconds, end_seconds=end_seconds) as frames:
+        return read_track(frames, estimator, pose=pose, smoothing=smoothing, where=Path(path).name, progress=progress)
+
+
+def read_track(
+    frames: Iterable[Frame],
+    estimator: PoseEstimator,
+    *,
+    pose: PoseConfig | None = None,
+    smoothing: SmoothingConfig | None = None,
+    where: str = "the clip",
+    progress: Progress | None = None,
+) -> TrackResult:
+    """Read the pose track from frames as they come; no more than two of them are held.
+
+    Args:
+        frames: in order of time.
+        estimator: reads regions and skeletons.
+        pose: person to follow.
+        smoothing: how the track is smoothed.
+        where: name of the clip for messages.
+        progress: called after every frame.
+
+    Raises:
+        PersonNotFoundError: nobody is found in any frame.
+        UsageError: `pose.person` is not understood.
+    """
+    pose, smoothing = pose or PoseConfig(), smoothing or SmoothingConfig()
+    reading = _Reading(estimator, pose, smoothing, where)
+    for count, frame in enumerate(frames, start=1):
+        reading.add(frame)
+        if progress is not None:
+            progress(count)
+    return reading.finish(smoothing)
+
+
+class _Reading:
+    """The streaming pass: reads poses in the caller's thread, measures image motion beside it."""
+
+    def __init__(self, estimator: PoseEstimator, pose: PoseConfig, smoothing: SmoothingConfig, where: str) -> None:
+        self._where = where
+        self._follower = PersonFollower(estimator, PersonChoice.parse(pose.person), where=where)
+        self._cut_detector = CutDetector()
+        self._with_motion = smoothing.anchor_to_flow
+        self._image_motion = ImageMotion()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-motion")
+        self._previous: tuple[UInt8Array, Detection] | None = None
+        self._poses: list[Pose | None] = []
+        self._motions: list[Future[JointMotion] | None] = []
+        self._cuts: list[int] = []
+        self._pts: list[int] = []
+        self._time_base = Fraction(1)
+        self._size_hw = (0, 0)
+        self._seconds = {"pose": 0.0, "image_motion_wait": 0.0, "smoothing": 0.0}
+
+    def add(self, frame: Frame) -> None:
+        """Read one more frame."""
+        started = time.perf_counter()
+        is_cut = self._cut_detector.is_cut(frame.rgb)
+        if is_cut:
+            self._cuts.append(len(self._pts))
+            self._follower.forget()
+        person = self._follower.update(frame.rgb)
+        self._seconds["pose"] += time.perf_counter() - started
+        if self._pts:
+            self._motions.append(None if is_cut else self._motion_to(frame.rgb, person))
+        self._poses.append(None if person is None else person.pose)
+        self._pts.append(frame.pts)
+        self._time_base, self._size_hw = frame.time_base, (frame.rgb.shape[0], frame.rgb.shape[1])
+        self._previous = None if person is None else (frame.rgb, person)
+
+    def _motion_to(self, rgb: UInt8Array, person: Detection | None) -> Future[JointMotion] | None:
+        if self._previous is None or person is None or not self._with_motion:
+            return None
+        started = time.perf_counter()
+        if self._motions and (last := self._motions[-1]) is not None:
+            last.result()  # at most one pair of frames waits in memory
+        self._seconds["image_motion_wait"] += time.perf_counter() - started
+        return self._pool.submit(self._image_motion.measure, *self._previous, rgb, person)
+
+    def finish(self, smoothing: SmoothingConfig) -> TrackResult:
+        """Smooth what was read."""
+        self._pool.shutdown()
+        started = time.perf_counter()
+        raw = _raw_track(self._poses, self._pts, self._time_base, self._size_hw)
+        if not raw.is_detected.any():
+            raise PersonNotFoundError(
+                f"no person found in any of the {len(raw)} frames of {self._where}",
+                hint="use a clip in which head, shoulders and hips can be seen",
+            )
+        motions = [JointMotion.none() if motion is None else motion.result() for motion in self._motions]
+        shift = np.stack([motion.shift for motion in motions]) if motions else np.zeros((0, NUM_JOINTS, 2), np.float32)
+        quality = np.stack([motion.quality for motion in motions]) if motions else np.zeros((0, NUM_JOINTS), np.float32)
+        track = smooth_track(raw, smoothing, shift=shift, shift_quality=quality, cuts=self._cuts)
+        self._seconds["smoothing"] = time.perf_counter() - started
+        return TrackResult(track, raw, shift, quality, tuple(self._cuts), dict(self._seconds))
+
+
+def _raw_track(poses: list[Pose | None], pts: list[int], time_base: Fraction, size_hw: tuple[int, int]) -> PoseTrack:
+    num_frames = len(poses)
+    is_detected = np.array([pose is not None for pose in poses], bool)
+    found = [pose for pose in poses if pose is not None]
+
+    def stack(read: Callable[[Pose], FloatArray], shape: tuple[int, ...], empty: float = 0.0) -> FloatArray:
+        rows = np.full((num_frames, *shape), empty, np.float32)
+        if found:
+            rows[is_detected] = np.stack([read(pose) for pose in found])
+        return rows
+
+    keypoints = stack(lambda pose: pose.keypoints, (NUM_JOINTS, 2))
+    weight = in_picture_weight(keypoints, size_hw, margin=DRIVER_MARGIN)
+    has_hands = bool(found) and found[0].hands is not None
+    has_face = bool(found) and found[0].face is not None
+    return PoseTrack(
+        keypoints=keypoints,
+        confidence=stack(lambda pose: pose.confidence, (NUM_JOINTS,)) * weight,
+        depth=stack(lambda pose: pose.depth, (NUM_JOINTS,)),
+        world=stack(lambda pose: pose.world, (NUM_JOINTS, 3)),
+        is_detected=is_detected,
+        pts=np.array(pts, np.int64),
+        time_base=time_base,
+        size_hw=size_hw,
+        hands=stack(lambda pose: _given(pose.hands), (2, 21, 3)) if has_hands else None,
+        face=stack(lambda pose: _given(pose.face), (468, 3), float("nan")) if has_face else None,
+    )
+
+
+def _given(points: FloatArray | None) -> FloatArray:
+    if points is None:
+        raise ValueError("an estimator has to give hands and face for all frames or for none")
+    return points
