@@ -32,8 +32,9 @@ class Frame:
         rgb: (H, W, 3) uint8, sRGB / BT.709 display values.
         pts: presentation time in ticks of `time_base`.
         time_base: seconds per tick.
-        index: running number in the clip (from 0, counted over decodable frames).
+        index: running number in what is read (from 0, counted over decodable frames).
         is_concealed: the decoder reported damage in this frame, or it repeats its predecessor.
+        duration: ticks that the container gives this frame; None where it doesn't say.
     """
 
     rgb: UInt8Array
@@ -41,6 +42,7 @@ class Frame:
     time_base: Fraction
     index: int
     is_concealed: bool = False
+    duration: int | None = None
 
     def __post_init__(self) -> None:
         _check_shape("Frame.rgb", self.rgb, (None, None, 3))
