@@ -1,0 +1,115 @@
+"""Plane geometry of parts: distances to bones, similarity and bone transforms.
+
+Points are (x, y) in pixels; an affine map is a (2, 3) array [A | b], p -> A p + b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Array",
+    "apply_affine",
+    "bone_affine",
+    "fit_similarity",
+    "perpendicular",
+    "polygon_distance",
+    "segment_distance",
+    "smoothstep",
+    "unit",
+]
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+def unit(vector: Array) -> npt.NDArray[np.float64]:
+    """Return the vector (2,) at length 1 (the zero vector stays zero)."""
+    return np.asarray(vector, np.float64) / (float(np.linalg.norm(vector)) + 1e-9)
+
+
+def perpendicular(vector: Array) -> npt.NDArray[np.float64]:
+    """Return the vector (2,) turned by +90 degrees in image coordinates (x to y)."""
+    return np.array([-vector[1], vector[0]], np.float64)
+
+
+def smoothstep(value: Array | float, low: float, high: float) -> npt.NDArray[np.float64]:
+    """Rise smoothly from 0 at `low` to 1 at `high`."""
+    ramp = np.clip((np.asarray(value, np.float64) - low) / (high - low), 0.0, 1.0)
+    return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp))
+
+
+def apply_affine(affine: Array, points: Array) -> npt.NDArray[np.float64]:
+    """Map points (..., 2) by an affine (2, 3)."""
+    return np.asarray(points @ affine[:, :2].T + affine[:, 2])
+
+
+def segment_distance(points: Array, start: Array, end: Array) -> npt.NDArray[np.float32]:
+    """Distance in pixels of points (..., 2) to the segment start-end."""
+    along = np.asarray(end, np.float32) - np.asarray(start, np.float32)
+    offset = points - np.asarray(start, np.float32)
+    parameter = np.clip((offset @ along) / (float(along @ along) + 1e-6), 0.0, 1.0)
+    return np.asarray(np.linalg.norm(offset - parameter[..., None] * along, axis=-1), np.float32)
+
+
+def polygon_distance(size_hw: tuple[int, int], corners: Array) -> npt.NDArray[np.float32]:
+    """Distance in pixels of every pixel (H, W) to the convex hull of the corners (N, 2); 0 inside."""
+    hull = cv2.convexHull(np.asarray(corners, np.float32))
+    inside = cv2.fillConvexPoly(np.zeros(size_hw, np.uint8), np.round(hull).astype(np.int32), 1)
+    return np.asarray(cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5), np.float32)
+
+
+def fit_similarity(
+    source: Array, target: Array, weights: Sequence[float] | Array, scale_range: tuple[float, float]
+) -> npt.NDArray[np.float64]:
+    """Fit the weighted least-squares similarity that takes source points to target points.
+
+    Args:
+        source: (N, 2) points.
+        target: (N, 2) points.
+        weights: (N,) non-negative.
+        scale_range: the scale is clipped to (low, high).
+
+    Returns:
+        (2, 3) affine.
+
+    Source: Umeyama 1991, in the plane and without reflection.
+    """
+    weight = np.asarray(weights, np.float64) / (float(np.sum(weights)) + 1e-9)
+    source_mean, target_mean = weight @ source, weight @ target
+    x, y = source - source_mean, target - target_mean
+    dot = float((weight * (x * y).sum(1)).sum())
+    cross = float((weight * (x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0])).sum())
+    spread = float((weight * (x * x).sum(1)).sum()) + 1e-9
+    scale, angle = np.clip(np.hypot(dot, cross) / spread, *scale_range), np.arctan2(cross, dot)
+    matrix = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.column_stack([matrix, target_mean - matrix @ source_mean])
+
+
+def bone_affine(
+    source: tuple[Array, Array], target: tuple[Array, Array], *, width_scale: float, is_mirrored: bool = False
+) -> npt.NDArray[np.float64]:
+    """Map a bone onto its new place; foreshortening acts along the bone only, the width keeps its scale.
+
+    A limb that comes towards the camera gets shorter, not thinner.
+
+    Args:
+        source: the bone's two ends in the photo.
+        target: its two ends in the output.
+        width_scale: scale across the bone.
+        is_mirrored: flip across the bone (a limb rebuilt from its mirror twin).
+
+    Returns:
+        (2, 3) affine.
+    """
+    source_axis, target_axis = source[1] - source[0], target[1] - target[0]
+    e0, e1 = unit(source_axis), unit(target_axis)
+    stretch = float(np.linalg.norm(target_axis)) / (float(np.linalg.norm(source_axis)) + 1e-3)
+    across = -width_scale if is_mirrored else width_scale
+    matrix = stretch * np.outer(e1, e0) + across * np.outer(perpendicular(e1), perpendicular(e0))
+    return np.column_stack([matrix, np.asarray(target[0], np.float64) - matrix @ source[0]])

@@ -1,0 +1,197 @@
+"""One photo cut into textured, skinned layers: all that rendering needs of the source, built once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.body import Body, measure_body
+from drn_core.prior.cloth import extend_colours, fill_cloth
+from drn_core.prior.parts import Layer
+from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
+from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
+
+__all__ = ["PersonLayers", "SourceImage", "build_person"]
+
+UInt8 = npt.NDArray[np.uint8]
+Float = npt.NDArray[np.float32]
+
+# Height of the crop at which pixels are given to layers; colours stay at the photo's own resolution.
+_WORKING_HEIGHT = 512
+_GRID_SPACING = 8
+_MIN_LAYER_PIXELS = 20
+# A person cut by the frame is continued beyond it, or moving inwards would open a gap at the frame's edge.
+_PAD_FRACTION = 0.15
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """What is known of the photo before it is cut into layers.
+
+    Attributes:
+        foreground: (H, W, 3) uint8, the person's colour, free of background and extended beyond the silhouette.
+        alpha: (H, W) float32 in [0, 1], the person's matte.
+        keypoints: (33, 2) pixels.
+        confidence: (33,) in [0, 1], 0 for joints outside the picture that can't be used.
+        depth: (33,) pixels, smaller is nearer.
+    """
+
+    foreground: UInt8
+    alpha: Float
+    keypoints: Float
+    confidence: Float
+    depth: Float
+
+
+@dataclass(frozen=True)
+class PersonLayers:
+    """The layered person.
+
+    Attributes:
+        textures: (9, h, w, 4) uint8 RGBA, straight alpha, indexed by `Layer`; empty layers are transparent.
+        origin_xy: photo position of textures[:, 0, 0].
+        mesh: the mesh over all layers, in photo pixels.
+        body: the body in photo pixels.
+        size_hw: size of the photo.
+    """
+
+    textures: UInt8
+    origin_xy: tuple[int, int]
+    mesh: LayerMesh
+    body: Body
+    size_hw: tuple[int, int]
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that hold anything."""
+        return tuple(Layer(i) for i in np.unique(self.mesh.triangle_layer))
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """The person's part of the photo, continued where the frame cuts the person.
+
+    Attributes:
+        foreground: (h, w, 3).
+        alpha: (h, w).
+        origin_xy: photo position of the crop's first pixel.
+        photo_area: slices of the crop that lie in the photo.
+    """
+
+    foreground: UInt8
+    alpha: Float
+    origin_xy: tuple[int, int]
+    photo_area: tuple[slice, slice]
+
+
+def _crop(source: SourceImage, margin_px: int = 4) -> _Crop:
+    height, width = source.alpha.shape
+    ys, xs = np.nonzero(source.alpha > 0.02)
+    if len(ys) == 0:
+        raise ValueError("the matte is empty: no pixel of the person")
+    pad = round(_PAD_FRACTION * (ys.max() - ys.min() + 1))
+    x0, y0 = int(xs.min()), int(ys.min())
+    x1, y1 = int(xs.max()) + 1, int(ys.max()) + 1
+    # (left, top, right, bottom): pad beyond the frame where the person touches it
+    pads = [pad if touches else 0 for touches in (x0 <= 1, y0 <= 1, x1 >= width - 1, y1 >= height - 1)]
+    x0, y0 = max(x0 - margin_px, 0), max(y0 - margin_px, 0)
+    x1, y1 = min(x1 + margin_px, width), min(y1 + margin_px, height)
+    left, top, right, bottom = pads
+
+    def continued(image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        return np.asarray(cv2.copyMakeBorder(image[y0:y1, x0:x1], top, bottom, left, right, cv2.BORDER_REPLICATE))
+
+    return _Crop(
+        foreground=np.asarray(continued(source.foreground), np.uint8),
+        alpha=np.asarray(continued(source.alpha), np.float32),
+        origin_xy=(x0 - left, y0 - top),
+        photo_area=(slice(top, top + y1 - y0), slice(left, left + x1 - x0)),
+    )
+
+
+def _resize(image: Float, size_hw: tuple[int, int]) -> Float:
+    shrinks = size_hw[0] < image.shape[0]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=interpolation), np.float32)
+
+
+def _sharp_resize(mask: npt.NDArray[np.bool_], size_hw: tuple[int, int]) -> Float:
+    """Enlarge a working-size mask to coverage at full size whose edge is about two pixels wide there."""
+    enlarged = _resize(np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)), size_hw)
+    gain = max(1.0, size_hw[0] / mask.shape[0])
+    return np.clip((enlarged - 0.5) * gain + 0.5, 0.0, 1.0).astype(np.float32)
+
+
+def _layer_alpha(crop: _Crop, coverage: Float, layer: Layer) -> Float:
+    """The layer's own soft edge inside the person, the matte at the silhouette."""
+    grown = cv2.dilate((coverage > 0.5).astype(np.float32), np.ones((5, 5), np.uint8))
+    alpha = np.where(crop.alpha > 0.3, coverage, grown) * crop.alpha
+    if is_arm_layer(layer):  # continued hands would become streaks
+        inside = np.zeros_like(alpha)
+        inside[crop.photo_area] = alpha[crop.photo_area]
+        alpha = inside
+    return np.asarray(alpha, np.float32)
+
+
+def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UInt8:
+    size_hw = crop.alpha.shape
+    coverage = _sharp_resize(segmentation.wanted[layer], (size_hw[0], size_hw[1]))
+    trusted = _sharp_resize(segmentation.trusted[layer], (size_hw[0], size_hw[1])) > 0.5
+    alpha = _layer_alpha(crop, coverage, layer)
+    hole = (alpha > 0.02) & ~trusted & (crop.alpha > 0.3)
+    colour = fill_cloth(crop.foreground, trusted, hole)
+    colour = extend_colours(colour, (trusted | hole) & (alpha > 0.02))
+    return np.dstack([colour, np.round(alpha * 255).astype(np.uint8)])
+
+
+def build_person(source: SourceImage) -> PersonLayers:
+    """Cut a photo into textured, skinned layers.
+
+    Args:
+        source: photo, matte and skeleton.
+
+    Returns:
+        The layered person.
+
+    Raises:
+        ValueError: the matte is empty.
+    """
+    crop = _crop(source)
+    height, width = crop.alpha.shape
+    scale = min(1.0, _WORKING_HEIGHT / height)
+    working_hw = (max(round(height * scale), 8), max(round(width * scale), 8))
+    working_alpha = _resize(crop.alpha, working_hw)
+    origin = np.array(crop.origin_xy, np.float64)
+    body = measure_body(
+        (source.keypoints - origin) * scale, source.confidence, source.depth * scale, working_alpha > 0.5
+    )
+    working_rgb = cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA)
+    segmentation = segment_layers(body, working_alpha > 0.3, np.asarray(working_rgb, np.uint8))
+    textures = np.zeros((len(Layer), height, width, 4), np.uint8)
+    meshes = []
+    for layer in Layer:
+        if segmentation.owned[layer].sum() < _MIN_LAYER_PIXELS:
+            continue
+        textures[layer] = _layer_texture(crop, segmentation, layer)
+        coverage = _resize((textures[layer, ..., 3] > 5).astype(np.float32), working_hw) > 0.0
+        meshes.append(mesh_layer(body, layer, coverage, _GRID_SPACING, (0.0, 0.0)))
+    mesh = join_meshes(meshes)
+    photo_mesh = LayerMesh(
+        source_xy=(mesh.source_xy / scale + origin).astype(np.float32),
+        weights=mesh.weights,
+        triangles=mesh.triangles,
+        triangle_layer=mesh.triangle_layer,
+        triangle_part=mesh.triangle_part,
+    )
+    photo_body = Body(
+        keypoints=np.asarray(source.keypoints, np.float64),
+        confidence=body.confidence,
+        depth=np.asarray(source.depth, np.float64),
+        torso_length=body.torso_length / scale,
+        radii={part: radius / scale for part, radius in body.radii.items()},
+    )
+    height_photo, width_photo = source.alpha.shape
+    return PersonLayers(textures, crop.origin_xy, photo_mesh, photo_body, (height_photo, width_photo))

@@ -1,0 +1,175 @@
+"""Pose and paint the layered person: skeleton in; picture, flow, visibility and part map out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from drn_core import ops
+from drn_core.prior.geometry import Array
+from drn_core.prior.ordering import part_depths
+from drn_core.prior.person import PersonLayers
+from drn_core.prior.transforms import part_transforms
+
+# At a bent joint before the trunk three sheets lie on each other; deeper ones are covered.
+_NUM_PEELS = 3
+
+__all__ = ["PriorFrame", "PriorRenderer", "skin_vertices"]
+
+
+@dataclass(frozen=True)
+class PriorFrame:
+    """What the prior says of one output frame, within a window of it.
+
+    Attributes:
+        window: (y0, x0, y1, x1), half-open: the part of the frame that the person may touch.
+        raster: peels of the layered mesh in the window; flow points into the layers' textures.
+        target_xy: (V, 2) float32, the posed vertices in frame pixels.
+    """
+
+    window: tuple[int, int, int, int]
+    raster: ops.PriorRaster
+    target_xy: npt.NDArray[np.float32]
+
+
+def skin_vertices(person: PersonLayers, affines: Array) -> npt.NDArray[np.float32]:
+    """Move the mesh by its parts' maps (linear blend skinning).
+
+    Args:
+        person: the layered person.
+        affines: (15, 2, 3) map of each part.
+
+    Returns:
+        (V, 2) float32, output pixels.
+    """
+    mesh = person.mesh
+    blended = mesh.weights @ affines.reshape(len(affines), 6).astype(np.float32)
+    x, y = mesh.source_xy[:, 0], mesh.source_xy[:, 1]
+    return np.stack([
+        blended[:, 0] * x + blended[:, 1] * y + blended[:, 2],
+        blended[:, 3] * x + blended[:, 4] * y + blended[:, 5],
+    ], 1)  # fmt: skip
+
+
+class PriorRenderer:
+    """Renders one person in any pose.
+
+    Args:
+        person: the layered person.
+        size_hw: size of the output frame.
+        backend: backend of the warping core.
+    """
+
+    def __init__(self, person: PersonLayers, size_hw: tuple[int, int], backend: str = "auto") -> None:
+        self._person = person
+        self._size_hw = size_hw
+        self._backend = backend
+        mesh = person.mesh
+        self._textures = torch.from_numpy(person.textures)
+        self._alpha = self._textures[..., 3].contiguous()
+        self._source_xy = torch.from_numpy(mesh.source_xy - np.array(person.origin_xy, np.float32))
+        self._triangles = torch.from_numpy(mesh.triangles)
+        self._triangle_layer = torch.from_numpy(mesh.triangle_layer)
+        self._triangle_part = torch.from_numpy(mesh.triangle_part)
+
+    @property
+    def person(self) -> PersonLayers:
+        """The person this renders."""
+        return self._person
+
+    def pose(self, keypoints: Array, depth: Array, order: Array, scale: float = 1.0) -> PriorFrame:
+        """Pose the person and rasterise it.
+
+        Args:
+            keypoints: (33, 2) output keypoints with the source's proportions.
+            depth: (33,) depth of the joints, pixels.
+            order: (9,) layer ids, back to front.
+            scale: size in the output over size in the photo.
+
+        Returns:
+            The prior in its window.
+        """
+        target_xy = skin_vertices(self._person, part_transforms(self._person.body, keypoints, scale))
+        return self.rasterize(target_xy, depth, order)
+
+    def rasterize(self, target_xy: npt.NDArray[np.float32], depth: Array, order: Array) -> PriorFrame:
+        """Rasterise the mesh with its vertices at given places.
+
+        Args:
+            target_xy: (V, 2) output pixels.
+            depth: (33,) depth of the joints, pixels.
+            order: (9,) layer ids, back to front.
+
+        Returns:
+            The prior in its window.
+        """
+        window = self._window(target_xy)
+        offset = np.array([window[1], window[0]], np.float32)
+        vertex_depth = self._person.mesh.weights @ part_depths(depth)
+        raster = ops.rasterize_prior(
+            torch.from_numpy(target_xy - offset)[None],
+            torch.from_numpy(vertex_depth)[None],
+            self._source_xy,
+            self._triangles,
+            self._triangle_layer,
+            self._triangle_part,
+            torch.from_numpy(np.asarray(order, np.int64))[None],
+            self._alpha,
+            size_hw=(window[2] - window[0], window[3] - window[1]),
+            num_peels=_NUM_PEELS,
+            backend=self._backend,
+        )
+        return PriorFrame(window, raster, target_xy)
+
+    def paint(self, frame: PriorFrame, background: Tensor, residual_flow: Tensor | None = None) -> Tensor:
+        """Paint a posed person over a background.
+
+        Args:
+            frame: the posed person.
+            background: (H, W, 3) uint8, the whole frame.
+            residual_flow: (1, 2, h, w) added to the flow in the window; None adds nothing.
+
+        Returns:
+            (H, W, 3) uint8, a new tensor.
+        """
+        y0, x0, y1, x1 = frame.window
+        image = background.clone()
+        image[y0:y1, x0:x1] = ops.composite_layers(
+            self._textures,
+            frame.raster,
+            background[y0:y1, x0:x1][None],
+            residual_flow=residual_flow,
+            backend=self._backend,
+        )[0]
+        return image
+
+    def cut_out(self, frame: PriorFrame, residual_flow: Tensor | None = None) -> Tensor:
+        """Paint a posed person without a background.
+
+        Args:
+            frame: the posed person.
+            residual_flow: as in `paint`.
+
+        Returns:
+            (H, W, 4) uint8 RGBA, straight alpha.
+        """
+        y0, x0, y1, x1 = frame.window
+        image = torch.zeros((*self._size_hw, 4), dtype=torch.uint8)
+        image[y0:y1, x0:x1] = ops.composite_layers(
+            self._textures, frame.raster, None, residual_flow=residual_flow, backend=self._backend
+        )[0]
+        return image
+
+    def _window(self, target_xy: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
+        height, width = self._size_hw
+        low = np.floor(target_xy.min(0)).astype(int) - 1
+        high = np.ceil(target_xy.max(0)).astype(int) + 2
+        y0, y1 = np.clip([low[1], high[1]], 0, height)
+        x0, x1 = np.clip([low[0], high[0]], 0, width)
+        if y1 <= y0 or x1 <= x0:  # wholly outside: one pixel keeps every shape valid
+            return 0, 0, 1, 1
+        return int(y0), int(x0), int(y1), int(x1)

@@ -1,0 +1,148 @@
+"""Mesh and skinning weights of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.body import Body, BodyFields, measure_fields
+from drn_core.prior.geometry import smoothstep
+from drn_core.prior.parts import LIMB_OF, LIMBS, NUM_PARTS, Layer, Part
+
+__all__ = ["LayerMesh", "join_meshes", "mesh_layer", "skin_weights"]
+
+# w = 1 / (softness^4 + d^4): wide enough to bend smoothly, steep enough to keep parts rigid. (development clips)
+_SOFTNESS = 0.35
+
+# A limb's root in the trunk moves only what is this near to the joint, in half widths (full, none).
+_ROOT_REACH = (1.0, 2.2)
+
+
+@dataclass(frozen=True)
+class LayerMesh:
+    """A triangle mesh over one or several layers.
+
+    Attributes:
+        source_xy: (V, 2) float32, where each vertex lies in the photo.
+        weights: (V, 15) float32, the share of each part; rows sum to 1.
+        triangles: (F, 3) int32, grouped by layer.
+        triangle_layer: (F,) int32.
+        triangle_part: (F,) int32, the part with the greatest share.
+    """
+
+    source_xy: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+    triangles: npt.NDArray[np.int32]
+    triangle_layer: npt.NDArray[np.int32]
+    triangle_part: npt.NDArray[np.int32]
+
+
+def _closeness(distance: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating]:
+    return np.asarray(1.0 / (_SOFTNESS**4 + distance.astype(np.float64) ** 4))
+
+
+def skin_weights(body: Body, layer: Layer, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Compute how much each part moves the points of one layer.
+
+    Args:
+        body: the body in the photo.
+        layer: the layer the points belong to; only its own parts can move it.
+        points: (V, 2) in the body's pixels.
+
+    Returns:
+        (V, 15) float32, rows sum to 1.
+    """
+    fields: BodyFields = measure_fields(body, points)
+    weights = np.zeros((len(points), NUM_PARTS))
+    lower = smoothstep(fields.along_trunk, 0.15, 0.85)
+    if layer == Layer.TORSO:
+        trunk = _closeness(fields.torso)
+        weights[:, Part.CHEST], weights[:, Part.PELVIS] = trunk * (1 - lower), trunk * lower
+        weights[:, Part.HEAD] = _closeness(fields.parts[Part.HEAD])
+        outside_trunk = np.minimum(fields.torso, 1.0)
+        for limb in LIMBS:
+            weights[:, limb.parts[0]] = _closeness(fields.stubs[limb.parts[0]]) * outside_trunk
+    else:
+        _limb_weights(weights, body, fields, layer, points)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
+
+
+def _limb_weights(
+    weights: npt.NDArray[np.float64], body: Body, fields: BodyFields, layer: Layer, points: npt.NDArray[np.float32]
+) -> None:
+    """Weights of a limb's sheet: only neighbours along the limb may share a point."""
+    limb = LIMB_OF[layer]
+    upper, lower, end = limb.parts
+    weights[:, lower] = _closeness(fields.parts[lower])
+    if layer == limb.lower_layer:
+        weights[:, upper] = _closeness(fields.parts[upper]) * _near_joint(body, points, limb.middle, lower)
+        weights[:, end] = _closeness(fields.parts[end])
+        return
+    weights[:, lower] *= _near_joint(body, points, limb.middle, lower)
+    weights[:, upper] = _closeness(fields.parts[upper])
+    carrier = Part.CHEST if limb.is_arm else Part.PELVIS
+    weights[:, carrier] = _closeness(fields.roots[upper]) * _near_joint(body, points, limb.root, upper)
+
+
+def _near_joint(body: Body, points: npt.NDArray[np.float32], joint: int, part: Part) -> npt.NDArray[np.float64]:
+    """1 near a joint, 0 beyond its reach."""
+    distance = np.linalg.norm(points - body.keypoints[joint], axis=1) / body.radii[part]
+    return 1.0 - smoothstep(distance, *_ROOT_REACH)
+
+
+def mesh_layer(
+    body: Body, layer: Layer, coverage: npt.NDArray[np.bool_], spacing_px: int, origin_xy: tuple[float, float]
+) -> LayerMesh:
+    """Lay a regular triangle grid over the covered pixels of a layer and skin it.
+
+    Args:
+        body: the body, in pixels whose origin is `origin_xy` of the coverage's pixels.
+        layer: the layer.
+        coverage: (H, W) pixels that must lie on the mesh.
+        spacing_px: grid spacing.
+        origin_xy: position of coverage[0, 0] in the body's pixels.
+
+    Returns:
+        The mesh; its vertices are in the body's pixels.
+    """
+    height, width = coverage.shape
+    rows, columns = -(-height // spacing_px), -(-width // spacing_px)
+    grown = cv2.dilate(coverage.astype(np.uint8), np.ones((5, 5), np.uint8))
+    padded = np.zeros((rows * spacing_px, columns * spacing_px), np.uint8)
+    padded[:height, :width] = grown
+    live = padded.reshape(rows, spacing_px, columns, spacing_px).any((1, 3))
+    corner = np.arange((rows + 1) * (columns + 1), dtype=np.int32).reshape(rows + 1, columns + 1)
+    a, b = corner[:-1, :-1][live], corner[:-1, 1:][live]
+    c, d = corner[1:, :-1][live], corner[1:, 1:][live]
+    triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([d, c, b], 1)])
+    used, compact = np.unique(triangles, return_inverse=True)
+    row, column = np.divmod(used, columns + 1)
+    points = np.stack([column, row], 1).astype(np.float32) * spacing_px + np.asarray(origin_xy, np.float32)
+    weights = skin_weights(body, layer, points)
+    faces = compact.reshape(triangles.shape).astype(np.int32)
+    return LayerMesh(
+        source_xy=points,
+        weights=weights,
+        triangles=faces,
+        triangle_layer=np.full(len(faces), int(layer), np.int32),
+        triangle_part=weights[faces].sum(1).argmax(1).astype(np.int32),
+    )
+
+
+def join_meshes(meshes: list[LayerMesh]) -> LayerMesh:
+    """Put the meshes of several layers into one; triangles stay grouped by layer."""
+    offsets = np.cumsum([0] + [len(mesh.source_xy) for mesh in meshes[:-1]])
+    return LayerMesh(
+        source_xy=np.concatenate([mesh.source_xy for mesh in meshes]),
+        weights=np.concatenate([mesh.weights for mesh in meshes]),
+        triangles=np.concatenate(
+            [mesh.triangles + np.int32(o) for mesh, o in zip(meshes, offsets, strict=True)]
+        ).astype(np.int32),
+        triangle_layer=np.concatenate([mesh.triangle_layer for mesh in meshes]),
+        triangle_part=np.concatenate([mesh.triangle_part for mesh in meshes]),
+    )

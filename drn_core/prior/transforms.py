@@ -1,0 +1,81 @@
+"""From two skeletons to the affine map of every part (photo pixels to output pixels)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.body import Body, hand_or_foot_bone
+from drn_core.prior.geometry import Array, bone_affine, fit_similarity, perpendicular, unit
+from drn_core.prior.parts import LIMBS, NUM_PARTS, Part
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
+
+__all__ = ["FACE_WEIGHTS", "part_transforms"]
+
+Affines = npt.NDArray[np.float64]
+
+FACE_WEIGHTS = np.array([0.6, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 1.2, 1.2, 0.7, 0.7])
+"""How much each of the 11 face joints counts for the head's similarity: the ears hardly move when a face talks."""
+
+_SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
+_HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
+
+# A trunk seen from the side is about this fraction of its frontal width.
+_TRUNK_DEPTH_RATIO = 0.55
+# Assumed frontal half-width of shoulders and hips in spine lengths, where the photo shows them turned.
+_SHOULDER_WIDTH, _HIP_WIDTH = 0.75, 0.5
+
+
+def _trunk_section(
+    body: Body, target: Array, joints: tuple[int, int], *, width: float, scale: float, at_neck: bool
+) -> Affines:
+    """Map of chest or pelvis: along the spine by its length, across by an elliptic section, tilt as shear.
+
+    Turning narrows a flat cut-out to nothing; a body narrows to its depth. The section is an ellipse.
+    """
+    source = body.keypoints
+    neck0, pelvis0 = body.neck, body.pelvis
+    neck1, pelvis1 = target[list(_SHOULDERS)].mean(0), target[list(_HIPS)].mean(0)
+    length0 = float(np.linalg.norm(pelvis0 - neck0)) + 1e-3
+    along0, along1 = unit(pelvis0 - neck0), unit(pelvis1 - neck1)
+    across0, across1 = perpendicular(along0), perpendicular(along1)
+    stretch = float(np.clip(np.linalg.norm(pelvis1 - neck1) / length0, 0.4 * scale, 1.6 * scale))
+    line0, line1 = source[joints[0]] - source[joints[1]], target[joints[0]] - target[joints[1]]
+    a0, b0 = float(line0 @ across0), float(line0 @ along0)
+    a1, b1 = float(line1 @ across1), float(line1 @ along1)
+    full = max(abs(a0), width * length0)
+    depth = _TRUNK_DEPTH_RATIO * full
+    narrowing = np.hypot(a1, depth * scale) / np.hypot(a0, depth)
+    narrowing = float(np.clip(narrowing, 0.5 * scale, 1.8 * scale)) * (1.0 if a0 * a1 >= 0 else -1.0)
+    shear = float(np.clip((b1 - b0 * stretch) / (abs(a0) + 0.3 * full), -0.5, 0.5)) * (1.0 if a0 >= 0 else -1.0)
+    matrix = (
+        stretch * np.outer(along1, along0) + narrowing * np.outer(across1, across0) + shear * np.outer(along1, across0)
+    )
+    anchor0, anchor1 = (neck0, neck1) if at_neck else (pelvis0, pelvis1)
+    return np.column_stack([matrix, anchor1 - matrix @ anchor0])
+
+
+def part_transforms(body: Body, target: Array, scale: float = 1.0) -> Affines:
+    """Compute the map of every part.
+
+    Args:
+        body: the body in the photo.
+        target: (33, 2) output keypoints with the source's proportions; every joint is meant, none is missing.
+        scale: size of the person in the output over its size in the photo (widths follow it).
+
+    Returns:
+        (15, 2, 3) affines, indexed by `Part`, photo pixels to output pixels.
+    """
+    source, goal = body.keypoints, np.asarray(target, np.float64)
+    affines = np.zeros((NUM_PARTS, 2, 3))
+    affines[Part.CHEST] = _trunk_section(body, goal, _SHOULDERS, width=_SHOULDER_WIDTH, scale=scale, at_neck=True)
+    affines[Part.PELVIS] = _trunk_section(body, goal, _HIPS, width=_HIP_WIDTH, scale=scale, at_neck=False)
+    face = list(FACE_JOINTS)
+    affines[Part.HEAD] = fit_similarity(source[face], goal[face], FACE_WEIGHTS, (0.85 * scale, 1.15 * scale))
+    for limb in LIMBS:
+        upper, lower, end = limb.parts
+        root, middle, tip = limb.root, limb.middle, limb.tip
+        affines[upper] = bone_affine((source[root], source[middle]), (goal[root], goal[middle]), width_scale=scale)
+        affines[lower] = bone_affine((source[middle], source[tip]), (goal[middle], goal[tip]), width_scale=scale)
+        affines[end] = bone_affine(hand_or_foot_bone(source, limb), hand_or_foot_bone(goal, limb), width_scale=scale)
+    return affines

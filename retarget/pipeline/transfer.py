@@ -1,0 +1,288 @@
+"""The driver's motion on the source's body: direction from the driver, length from the source.
+
+All motion is read relative to one reference frame of the driver (the one whose pose is nearest to the photo's), within
+the driver's own track: two readings of an estimator differ by a constant, which cancels. Re-enacting a clip from one
+of its own frames is therefore the identity at that frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.geometry import fit_similarity
+from drn_core.prior.transforms import FACE_WEIGHTS
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
+from retarget.pipeline.proportions import (
+    CHAINS,
+    SPAN_BONES,
+    bone_confidence,
+    bone_vectors,
+    measure_proportions,
+    picture_scale,
+    smooth_scale,
+)
+from retarget.records import Pose, PoseTrack
+
+__all__ = ["TransferConfig", "TransferredTrack", "transfer_track"]
+
+Array = npt.NDArray[np.float64]
+
+_FACE: Final = list(FACE_JOINTS)
+_NUM_CHAIN: Final = len(CHAINS)
+_SHOULDERS, _HIPS, _SPINE = _NUM_CHAIN, _NUM_CHAIN + 1, _NUM_CHAIN + 2
+_ANKLES: Final = (JOINT_INDEX["left_ankle"], JOINT_INDEX["right_ankle"])
+_KNEES: Final = (JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"])
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """How motion is carried over.
+
+    Attributes:
+        align: "body" puts the driver's reference pose onto the photo's person, "none" keeps the driver's place in
+            its picture.
+        bias_angle_degrees: differences of direction between photo and reference frame well below this are taken for
+            the estimator's bias and removed; larger ones are real differences of pose.
+        bias_tilt_degrees: the same for the bone's direction in space; where photo and reference frame agree in it,
+            the two lengths give the ratio of the bodies directly.
+        bias_length_limit: such a ratio changes a length at most by this factor.
+        bone_ratio_limit: a single bone's size ratio stays within this factor of the whole body's.
+        scale_seconds: smoothing of the person's size (distance to the camera).
+    """
+
+    align: Literal["body", "none"] = "body"
+    bias_angle_degrees: float = 20.0
+    bias_tilt_degrees: float = 30.0
+    bias_length_limit: float = 2.0
+    bone_ratio_limit: float = 1.3
+    scale_seconds: float = 0.4
+
+
+@dataclass(frozen=True)
+class TransferredTrack:
+    """Output skeletons with the source's proportions.
+
+    Attributes:
+        keypoints: (T, 33, 2) pixels of the photo; every joint is set.
+        depth: (T, 33) pixels of the photo.
+        confidence: (T, 33), 0 where a joint is held because the driver doesn't show it.
+        scale: (T,) size of the person against the photo.
+        reference_index: the driver frame that is laid onto the photo.
+        warnings: stable codes with their text.
+    """
+
+    keypoints: npt.NDArray[np.float32]
+    depth: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
+    scale: npt.NDArray[np.float32]
+    reference_index: int
+    warnings: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.keypoints)
+
+
+def _angles(vectors: Array) -> Array:
+    return np.asarray(np.arctan2(vectors[..., 1], vectors[..., 0]))
+
+
+def _wrap(angle: Array) -> Array:
+    return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _rotate(vectors: Array, angle: Array) -> Array:
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y = vectors[..., 0], vectors[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], -1)
+
+
+def nearest_frame(source: Pose, track: PoseTrack) -> int:
+    """Find the driver frame whose pose is nearest to the photo's.
+
+    Poses are compared as bone vectors in units of their own size, so that place and size don't matter.
+
+    Args:
+        source: the photo's pose.
+        track: the driver.
+
+    Returns:
+        A frame index.
+    """
+    photo, driver = bone_vectors(source.keypoints), bone_vectors(track.keypoints)
+    weight = np.sqrt(np.clip(bone_confidence(source.confidence) * bone_confidence(track.confidence), 1e-4, 1.0))
+    size = np.linalg.norm(photo[[_SHOULDERS, _SPINE]], axis=-1).max() + 1e-6
+    sizes = np.percentile(np.linalg.norm(driver[:, [_SHOULDERS, _SPINE]], axis=-1).max(1), 75) + 1e-6
+    face = source.keypoints[_FACE] - source.keypoints[_FACE].mean(0)
+    faces = track.keypoints[:, _FACE] - track.keypoints[:, _FACE].mean(1, keepdims=True)
+    error = (weight * ((driver / sizes - photo / size) ** 2).sum(-1)).sum(1) / weight.sum(1)
+    error += 2.0 * ((faces / sizes - face / size) ** 2).sum(-1).mean(1)
+    error = np.where(track.is_detected, error, error + 1e3)
+    return int(error.argmin())
+
+
+@dataclass(frozen=True)
+class _Ratios:
+    """How the driver's bone vectors become the source's: turn by `angle`, scale by `length` (one per bone)."""
+
+    angle: Array
+    length: Array
+
+
+def _bone_ratios(
+    source: Pose, track: PoseTrack, reference: int, relative_scale: Array, config: TransferConfig
+) -> tuple[_Ratios, float]:
+    """Per bone: what is left of direction and length bias, and the ratio of true lengths; and the body's ratio."""
+    ones = np.ones(1)
+    own = measure_proportions(source.keypoints[None], source.world[None], source.confidence[None], ones)
+    other = measure_proportions(track.keypoints, track.world, track.confidence, relative_scale)
+    trust = bone_confidence(source.confidence) * (bone_confidence(track.confidence).mean(0) + 0.05)
+    ratio = own.bones / np.maximum(other.bones, 1e-3)
+    body_ratio = _weighted_median(ratio, trust * other.bones)
+    limit = config.bone_ratio_limit
+    ratio = np.where(bone_confidence(source.confidence) > 0.3, ratio, body_ratio)
+    ratio = np.clip(ratio, body_ratio / limit, body_ratio * limit)
+    photo, driver = bone_vectors(source.keypoints), bone_vectors(track.keypoints[reference])
+    turn = _wrap(_angles(photo) - _angles(driver))
+    photo_length, driver_length = np.linalg.norm(photo, axis=-1), np.linalg.norm(driver, axis=-1)
+    stretch = np.log(np.maximum(photo_length, 1e-3) / np.maximum(driver_length * ratio, 1e-3))
+    seen = np.minimum(bone_confidence(source.confidence), bone_confidence(track.confidence[reference]))
+    same = np.exp(-((turn / np.radians(config.bias_angle_degrees)) ** 2)) * (seen > 0.1)
+    tilt = _angle_between(bone_vectors(source.world), bone_vectors(track.world[reference]))
+    same_tilt = same * np.exp(-((tilt / np.radians(config.bias_tilt_degrees)) ** 2))
+    limit = np.log(config.bias_length_limit)
+    return _Ratios(turn * same, ratio * np.exp(np.clip(stretch, -limit, limit) * same_tilt)), body_ratio
+
+
+def _angle_between(a: Array, b: Array) -> Array:
+    """Angle in radians between vectors (N, 3)."""
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1) + 1e-9
+    return np.asarray(np.arccos(np.clip((a * b).sum(-1) / norms, -1.0, 1.0)))
+
+
+def _weighted_median(values: Array, weights: Array) -> float:
+    order = np.argsort(values)
+    cumulative = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+
+
+def _held_weight(confidence: Array, sigma_frames: float) -> Array:
+    """1 where a bone follows the driver, 0 where it is held; changes over time are smooth."""
+    ramp = np.clip((confidence - 0.25) / 0.35, 0.0, 1.0)
+    smooth = np.stack([smooth_scale(column, sigma_frames) for column in ramp.T], 1)
+    return np.asarray(smooth * smooth * (3 - 2 * smooth))
+
+
+def _face_offsets(source: Pose, track: PoseTrack, reference: int, ratio: float, config: TransferConfig) -> Array:
+    """Face joints (T, 11, 2) about the head's middle."""
+    photo = np.asarray(source.keypoints[_FACE] - source.keypoints[_FACE].mean(0), np.float64)
+    driver = np.asarray(track.keypoints[:, _FACE] - track.keypoints[:, _FACE].mean(1, keepdims=True), np.float64)
+    start = driver[reference]
+    absolute = ratio * driver
+    relative = np.empty_like(driver)
+    for frame, face in enumerate(driver):
+        affine = fit_similarity(start, face, FACE_WEIGHTS, (0.7, 1.4))
+        relative[frame] = photo @ affine[:, :2].T + ratio * (face - start @ affine[:, :2].T)
+    size = np.linalg.norm(photo, axis=1).mean() + 1e-6
+    difference = np.sqrt(((photo - ratio * start) ** 2).sum(-1).mean()) / size
+    same = float(np.exp(-((difference / 0.5) ** 2)))
+    return np.asarray(same * relative + (1 - same) * absolute)
+
+
+def transfer_track(source: Pose, track: PoseTrack, config: TransferConfig = TransferConfig()) -> TransferredTrack:
+    """Carry the driver's motion over to the source's body.
+
+    Args:
+        source: the photo's pose; confidence 0 for joints that can't be used.
+        track: the driver's smoothed track.
+        config: options.
+
+    Returns:
+        One output skeleton per driver frame.
+    """
+    reference = nearest_frame(source, track)
+    rate = _frame_rate(track)
+    raw_scale = picture_scale(track.keypoints, track.world, track.confidence)
+    size = smooth_scale(raw_scale, config.scale_seconds * rate)
+    relative_scale = size / size[reference]
+    ratios, body_ratio = _bone_ratios(source, track, reference, relative_scale, config)
+    driven = _rotate(bone_vectors(track.keypoints), ratios.angle) * ratios.length[:, None]
+    photo = bone_vectors(source.keypoints)
+    follows = _held_weight(bone_confidence(track.confidence), 0.1 * rate)
+    held = photo[None] * relative_scale[:, None, None]
+    vectors = follows[..., None] * driven + (1 - follows[..., None]) * held
+    pelvis_seen = min(track.confidence[:, list(SPAN_BONES[1])].mean(), source.confidence[list(SPAN_BONES[1])].min())
+    keypoints = _assemble(source, track, reference, vectors, body_ratio, config, hips_are_root=pelvis_seen > 0.5)
+    confidence = np.asarray(track.confidence).copy()
+    depth = track.depth * body_ratio
+    warnings = _missing_parts(source, track)
+    return TransferredTrack(
+        keypoints.astype(np.float32), depth.astype(np.float32), confidence.astype(np.float32),
+        relative_scale.astype(np.float32), reference, warnings,
+    )  # fmt: skip
+
+
+def _frame_rate(track: PoseTrack) -> float:
+    steps = np.diff(track.times_seconds)
+    return float(1.0 / max(np.median(steps), 1e-3)) if len(steps) else 30.0
+
+
+def _assemble(
+    source: Pose, track: PoseTrack, reference: int, vectors: Array, ratio: float, config: TransferConfig,
+    *, hips_are_root: bool,
+) -> Array:  # fmt: skip
+    """Put the bones together, from the root out."""
+    result = np.zeros((len(track), *source.keypoints.shape))
+    root_joints = list(SPAN_BONES[1] if hips_are_root else SPAN_BONES[0])
+    travel = track.keypoints[:, root_joints].mean(1) - track.keypoints[reference, root_joints].mean(0)
+    root = source.keypoints[root_joints].mean(0) + ratio * travel
+    pelvis = root if hips_are_root else root - vectors[:, _SPINE]
+    neck = root + vectors[:, _SPINE] if hips_are_root else root
+    for middle, bone, (left, right) in (
+        (neck, vectors[:, _SHOULDERS], SPAN_BONES[0]),
+        (pelvis, vectors[:, _HIPS], SPAN_BONES[1]),
+    ):
+        result[:, left], result[:, right] = middle - bone / 2, middle + bone / 2
+    for index, (parent, child) in enumerate(CHAINS):
+        result[:, child] = result[:, parent] + vectors[:, index]
+    result[:, _FACE] = _head_middle(source, track, reference, neck, ratio)[:, None] + _face_offsets(
+        source, track, reference, ratio, config
+    )
+    return result + _ground_shift(source, track, result, reference)
+
+
+def _head_middle(source: Pose, track: PoseTrack, reference: int, neck: Array, ratio: float) -> Array:
+    """Middle of the face joints: the photo's own offset from the neck plus the driver's change of it."""
+    shoulders = list(SPAN_BONES[0])
+    own = source.keypoints[_FACE].mean(0) - source.keypoints[shoulders].mean(0)
+    driver = track.keypoints[:, _FACE].mean(1) - track.keypoints[:, shoulders].mean(1)
+    start = driver[reference]
+    difference = np.linalg.norm(own - ratio * start) / (np.linalg.norm(own) + 1e-6)
+    same = float(np.exp(-((difference / 0.35) ** 2)))
+    relative = own + ratio * (driver - start)
+    return np.asarray(neck + same * relative + (1 - same) * ratio * driver)
+
+
+def _ground_shift(source: Pose, track: PoseTrack, keypoints: Array, reference: int) -> Array:
+    """Vertical shift that puts the reference pose's lower foot where the photo's stands."""
+    feet = list(_ANKLES)
+    if min(source.confidence[feet].min(), track.confidence[reference, feet].min()) < 0.5:
+        return np.zeros(2)
+    return np.array([0.0, source.keypoints[feet, 1].max() - keypoints[reference, feet, 1].max()])
+
+
+def _missing_parts(source: Pose, track: PoseTrack) -> tuple[tuple[str, str], ...]:
+    """Say which parts the photo or the driver doesn't show."""
+    warnings = []
+    knees = list(_KNEES)
+    photo_has_legs = source.confidence[knees].max() >= 0.3
+    driver_has_legs = np.median(track.confidence[:, knees].max(1)) >= 0.3
+    if photo_has_legs and not driver_has_legs:
+        warnings.append(("W301", "the driver doesn't show the legs: they keep the photo's pose"))
+    if driver_has_legs and not photo_has_legs:
+        warnings.append(("W302", "the photo doesn't show the legs: the driver's steps move the upper body only"))
+    return tuple(warnings)
