@@ -6,10 +6,9 @@ Points are (x, y) in pixels; an affine map is a (2, 3) array [A | b], p -> A p +
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import cv2
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 

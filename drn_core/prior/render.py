@@ -64,7 +64,7 @@ class PriorRenderer:
         backend: backend of the warping core.
     """
 
-    def __init__(self, person: PersonLayers, size_hw: tuple[int, int], backend: str = "auto") -> None:
+    def __init__(self, person: PersonLayers, size_hw: tuple[int, int], backend: ops.BackendChoice = "auto") -> None:
         self._person = person
         self._size_hw = size_hw
         self._backend = backend

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import cv2
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -42,7 +41,7 @@ class LayerMesh:
     triangle_part: npt.NDArray[np.int32]
 
 
-def _closeness(distance: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating]:
+def _closeness(distance: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
     return np.asarray(1.0 / (_SOFTNESS**4 + distance.astype(np.float64) ** 4))
 
 

@@ -6,9 +6,7 @@ A picture shows a bone shortened by its tilt; the true length is what the bone w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
