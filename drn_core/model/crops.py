@@ -1,0 +1,167 @@
+"""Between a picture at its native size and the network's crop of it: boxes, pictures, points and flows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from drn_core.model.records import DriverInput, SourceInput
+
+__all__ = ["CropBox", "NativePrior", "crop_driver", "crop_maps", "crop_source", "points_to_crop"]
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """A box of whole pixels, half-open; may reach beyond the picture.
+
+    Convention:
+        with s = width / crop width, crop position u stands at picture position x0 + (u + 0.5) s - 0.5; pixel centres
+        are integers on both sides.
+
+    Attributes:
+        x0: left edge.
+        y0: top edge.
+        x1: right edge, exclusive.
+        y1: bottom edge, exclusive.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def __post_init__(self) -> None:
+        if self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise ValueError(f"CropBox: empty box {self}")
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(height, width) in pixels of the picture."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    def scale_to(self, size_hw: tuple[int, int]) -> tuple[float, float]:
+        """Return picture pixels per crop pixel, (along x, along y)."""
+        height, width = self.size_hw
+        return width / size_hw[1], height / size_hw[0]
+
+    def clipped(self, size_hw: tuple[int, int]) -> CropBox:
+        """Return the part of the box inside a picture of this size."""
+        return CropBox(max(self.x0, 0), max(self.y0, 0), min(self.x1, size_hw[1]), min(self.y1, size_hw[0]))
+
+
+@dataclass(frozen=True)
+class NativePrior:
+    """The geometric prior's rendering of B whole frames at native size.
+
+    Attributes:
+        image: (B, 3, H, W) in [0, 1], composited on the background plate.
+        flow: (B, 2, H, W), backward, pixels of the photo; finite everywhere.
+        visibility: (B, 1, H, W) in [0, 1], 1 = shown by the photo.
+    """
+
+    image: Tensor
+    flow: Tensor
+    visibility: Tensor
+
+
+def points_to_crop(points: Tensor, box: CropBox, size_hw: tuple[int, int]) -> Tensor:
+    """Express points (..., 2), (x, y) in picture pixels, in pixels of the crop."""
+    scale_x, scale_y = box.scale_to(size_hw)
+    scale = points.new_tensor([scale_x, scale_y])
+    corner = points.new_tensor([box.x0, box.y0])
+    return (points - corner + 0.5) / scale - 0.5
+
+
+def crop_maps(maps: Tensor, box: CropBox, size_hw: tuple[int, int], *, smooth: bool = True) -> Tensor:
+    """Cut a box out of pictures or maps and bring it to the network's size; edge values beyond the picture.
+
+    Args:
+        maps: (B, C, H, W).
+        box: what to cut.
+        size_hw: size of the result.
+        smooth: antialiased; False takes the nearest pixel (flows, labels: nothing is mixed).
+
+    Returns:
+        (B, C, *size_hw).
+    """
+    inside = box.clipped((maps.shape[-2], maps.shape[-1]))
+    region = maps[..., inside.y0 : inside.y1, inside.x0 : inside.x1]
+    pad = (inside.x0 - box.x0, box.x1 - inside.x1, inside.y0 - box.y0, box.y1 - inside.y1)
+    if any(pad):
+        region = F.pad(region, pad, mode="replicate")
+    if box.size_hw == size_hw:
+        return region
+    if not smooth:
+        return F.interpolate(region, size_hw, mode="nearest-exact")
+    return F.interpolate(region, size_hw, mode="bilinear", align_corners=False, antialias=True)
+
+
+def crop_source(
+    photo: Tensor, keypoints: Tensor, confidence: Tensor, box: CropBox, size_hw: tuple[int, int]
+) -> SourceInput:
+    """Make the network's source from a whole photo.
+
+    Args:
+        photo: (B, 3, H, W) in [0, 1].
+        keypoints: (B, K, 2), pixels of the photo.
+        confidence: (B, K).
+        box: the person's box in the photo.
+        size_hw: the network's size.
+
+    Returns:
+        The cropped source.
+    """
+    return SourceInput(
+        image=crop_maps(photo, box, size_hw).clamp(0, 1),
+        keypoints=points_to_crop(keypoints, box, size_hw),
+        confidence=confidence,
+    )
+
+
+def crop_driver(
+    prior: NativePrior,
+    keypoints: Tensor,
+    confidence: Tensor,
+    depth: Tensor,
+    box: CropBox,
+    source_box: CropBox,
+    size_hw: tuple[int, int],
+) -> DriverInput:
+    """Make the network's driver input from whole rendered frames.
+
+    Args:
+        prior: the prior at native size.
+        keypoints: (B, K, 2), transferred driver pose in frame pixels.
+        confidence: (B, K).
+        depth: (B, K), frame pixels.
+        box: the person's box in the frames.
+        source_box: the person's box in the photo, as given to `crop_source`.
+        size_hw: the network's size, of both crops.
+
+    Returns:
+        The cropped driver; its flow leads from crop to crop.
+    """
+    return DriverInput(
+        keypoints=points_to_crop(keypoints, box, size_hw),
+        confidence=confidence,
+        depth=depth / box.scale_to(size_hw)[1],
+        prior_image=crop_maps(prior.image, box, size_hw).clamp(0, 1),
+        prior_flow=_flow_to_crop(prior.flow, box, source_box, size_hw),
+        prior_visibility=crop_maps(prior.visibility, box, size_hw, smooth=False),
+    )
+
+
+def _flow_to_crop(flow: Tensor, box: CropBox, source_box: CropBox, size_hw: tuple[int, int]) -> Tensor:
+    """Turn displacements frame -> photo into displacements crop -> source crop."""
+    cut = crop_maps(flow, box, size_hw, smooth=False)
+    ys = torch.arange(size_hw[0], device=flow.device, dtype=flow.dtype)[:, None].expand(size_hw)
+    xs = torch.arange(size_hw[1], device=flow.device, dtype=flow.dtype)[None, :].expand(size_hw)
+    here = torch.stack((xs, ys), dim=-1)
+    scale = flow.new_tensor(box.scale_to(size_hw))
+    corner = flow.new_tensor([box.x0, box.y0])
+    in_frame = corner + (here + 0.5) * scale - 0.5
+    in_photo = in_frame + cut.movedim(1, -1)
+    return (points_to_crop(in_photo, source_box, size_hw) - here).movedim(-1, 1)

@@ -1,0 +1,78 @@
+"""Residual flow and visibility from features, one head per scale; all start at "change nothing"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from drn_core.model.blocks import conv3x3, zero_
+
+__all__ = ["FlowHead", "MotionEstimate", "bounded"]
+
+# An untrained network keeps the prior everywhere: sigmoid(10) is 1 - 4.5e-5, a hundredth of a grey level.
+_VISIBILITY_BIAS = 10.0
+
+
+@dataclass(frozen=True)
+class MotionEstimate:
+    """Running estimate between the scales.
+
+    Attributes:
+        flow: (B, 2, H, W) float32 residual flow in full-size crop pixels, before the bound.
+        visibility_logit: (B, 1, H, W) float32.
+    """
+
+    flow: Tensor
+    visibility_logit: Tensor
+
+    def upsampled(self) -> MotionEstimate:
+        """Return the estimate at twice the size; the values stay in full-size pixels."""
+
+        def double(maps: Tensor) -> Tensor:
+            return F.interpolate(maps, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+        return MotionEstimate(double(self.flow), double(self.visibility_logit))
+
+
+class FlowHead(nn.Module):
+    """Features -> a correction of the running flow and visibility; always in float32.
+
+    Args:
+        channels: of the features.
+        gain: full-size pixels that one unit of the convolution's output stands for.
+        is_first: the coarsest head also carries the "all visible" starting value.
+    """
+
+    keeps_float32 = True
+
+    def __init__(self, channels: int, *, gain: float, is_first: bool) -> None:
+        super().__init__()
+        self.gain = gain
+        self.flow = zero_(conv3x3(channels, 2))
+        self.visibility = zero_(conv3x3(channels, 1), bias=_VISIBILITY_BIAS if is_first else 0.0)
+
+    def forward(self, features: Tensor, previous: MotionEstimate | None) -> MotionEstimate:
+        """Refine.
+
+        Args:
+            features: (B, C, H, W).
+            previous: the estimate at this size, or None at the coarsest scale.
+
+        Returns:
+            The refined estimate.
+        """
+        with torch.autocast(device_type=features.device.type, enabled=False):
+            hidden = F.silu(features.float())
+            flow = self.gain * self.flow(hidden)
+            logit = self.visibility(hidden)
+            if previous is not None:
+                flow, logit = flow + previous.flow, logit + previous.visibility_logit
+            return MotionEstimate(flow, logit)
+
+
+def bounded(flow: Tensor, limit: float) -> Tensor:
+    """Limit a flow softly to (-limit, limit) per axis; the identity to first order at zero."""
+    return limit * torch.tanh(flow / limit)
