@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
+from av.buffer import Buffer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 
@@ -78,7 +80,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
         How to turn it upright; the identity where it carries no matrix or a singular one.
     """
     try:
-        matrix = bytes(frame.side_data[SideDataType.DISPLAYMATRIX])
+        matrix = bytes(cast("Mapping[SideDataType, Buffer]", frame.side_data)[SideDataType.DISPLAYMATRIX])
     except KeyError:
         return Orientation()
     if len(matrix) != _DISPLAY_MATRIX_BYTES:
