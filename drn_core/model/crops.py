@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from drn_core.model.records import DriverInput, SourceInput
+from drn_core.model.records import SourceInput
 
-__all__ = ["CropBox", "NativePrior", "crop_driver", "crop_maps", "crop_source", "points_to_crop"]
+__all__ = ["CropBox", "crop_maps", "crop_source", "flow_between_crops", "points_to_crop"]
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,6 @@ class CropBox:
         return CropBox(max(self.x0, 0), max(self.y0, 0), min(self.x1, size_hw[1]), min(self.y1, size_hw[0]))
 
 
-@dataclass(frozen=True)
-class NativePrior:
-    """The geometric prior's rendering of B whole frames at native size.
-
-    Attributes:
-        image: (B, 3, H, W) in [0, 1], composited on the background plate.
-        flow: (B, 2, H, W), backward, pixels of the photo; finite everywhere.
-        visibility: (B, 1, H, W) in [0, 1], 1 = shown by the photo.
-    """
-
-    image: Tensor
-    flow: Tensor
-    visibility: Tensor
-
-
 def points_to_crop(points: Tensor, box: CropBox, size_hw: tuple[int, int]) -> Tensor:
     """Express points (..., 2), (x, y) in picture pixels, in pixels of the crop."""
     scale_x, scale_y = box.scale_to(size_hw)
@@ -82,7 +67,7 @@ def crop_maps(maps: Tensor, box: CropBox, size_hw: tuple[int, int], *, smooth: b
         maps: (B, C, H, W).
         box: what to cut.
         size_hw: size of the result.
-        smooth: antialiased; False takes the nearest pixel (flows, labels: nothing is mixed).
+        smooth: antialiased; False takes the nearest pixel (labels, flows: nothing is mixed).
 
     Returns:
         (B, C, *size_hw).
@@ -121,47 +106,20 @@ def crop_source(
     )
 
 
-def crop_driver(
-    prior: NativePrior,
-    keypoints: Tensor,
-    confidence: Tensor,
-    depth: Tensor,
-    box: CropBox,
-    source_box: CropBox,
-    size_hw: tuple[int, int],
-) -> DriverInput:
-    """Make the network's driver input from whole rendered frames.
+def flow_between_crops(points_in_photo: Tensor, source_box: CropBox, size_hw: tuple[int, int]) -> Tensor:
+    """Turn "this crop pixel shows that photo pixel" into a backward flow from crop to source crop.
 
     Args:
-        prior: the prior at native size.
-        keypoints: (B, K, 2), transferred driver pose in frame pixels.
-        confidence: (B, K).
-        depth: (B, K), frame pixels.
-        box: the person's box in the frames.
-        source_box: the person's box in the photo, as given to `crop_source`.
-        size_hw: the network's size, of both crops.
+        points_in_photo: (B, h, w, 2), (x, y) in photo pixels, for every pixel of the driver's crop.
+        source_box: the source crop's place in the photo.
+        size_hw: size of the source crop; that of the driver's crop is (h, w).
 
     Returns:
-        The cropped driver; its flow leads from crop to crop.
+        (B, 2, h, w), pixels.
     """
-    return DriverInput(
-        keypoints=points_to_crop(keypoints, box, size_hw),
-        confidence=confidence,
-        depth=depth / box.scale_to(size_hw)[1],
-        prior_image=crop_maps(prior.image, box, size_hw).clamp(0, 1),
-        prior_flow=_flow_to_crop(prior.flow, box, source_box, size_hw),
-        prior_visibility=crop_maps(prior.visibility, box, size_hw, smooth=False),
-    )
-
-
-def _flow_to_crop(flow: Tensor, box: CropBox, source_box: CropBox, size_hw: tuple[int, int]) -> Tensor:
-    """Turn displacements frame -> photo into displacements crop -> source crop."""
-    cut = crop_maps(flow, box, size_hw, smooth=False)
-    ys = torch.arange(size_hw[0], device=flow.device, dtype=flow.dtype)[:, None].expand(size_hw)
-    xs = torch.arange(size_hw[1], device=flow.device, dtype=flow.dtype)[None, :].expand(size_hw)
-    here = torch.stack((xs, ys), dim=-1)
-    scale = flow.new_tensor(box.scale_to(size_hw))
-    corner = flow.new_tensor([box.x0, box.y0])
-    in_frame = corner + (here + 0.5) * scale - 0.5
-    in_photo = in_frame + cut.movedim(1, -1)
-    return (points_to_crop(in_photo, source_box, size_hw) - here).movedim(-1, 1)
+    height, width = points_in_photo.shape[1:3]
+    like = points_in_photo
+    ys = torch.arange(height, device=like.device, dtype=like.dtype)[:, None].expand(height, width)
+    xs = torch.arange(width, device=like.device, dtype=like.dtype)[None, :].expand(height, width)
+    target = points_to_crop(points_in_photo, source_box, size_hw)
+    return (target - torch.stack((xs, ys), dim=-1)).movedim(-1, 1)

@@ -34,9 +34,11 @@ class DriverInput:
         confidence: (B, K) in [0, 1].
         depth: (B, K), crop pixels relative to the hips' middle, smaller is nearer.
         prior_image: (B, 3, h, w) in [0, 1], the prior's rendering composited on the background plate.
-        prior_flow: (B, 2, h, w), backward, pixels of the source crop; finite everywhere, anything where nothing
-            of the photo lands.
-        prior_visibility: (B, 1, h, w) in [0, 1], 1 = shown by the photo.
+        prior_flow: (B, 2, h, w), backward, pixels of the source crop; finite everywhere, anything where the prior
+            shows nothing of the person.
+        prior_visibility: (B, 1, h, w) in [0, 1], the prior's anti-aliased silhouette: 1 = the person of the photo.
+        background: (B, 3, h, w) in [0, 1], the plate behind the person; None lets the residual flow drag the
+            background along.
         parts: (B, h, w) int64 part labels, 0 = background; None where the network takes none.
         guidance: (B, G, h, w) further dense maps; None where the network takes none.
     """
@@ -47,6 +49,7 @@ class DriverInput:
     prior_image: Tensor | None = None
     prior_flow: Tensor | None = None
     prior_visibility: Tensor | None = None
+    background: Tensor | None = None
     parts: Tensor | None = None
     guidance: Tensor | None = None
 
@@ -109,6 +112,7 @@ class PoseBranchOutput:
         visibility: (B, 1, h, w), 1 = keep the moved prior, 0 = take the content; None without a prior.
         visibility_logits: the same per scale before the sigmoid, coarse to fine.
         warped: the moved prior image, (B, 3, h, w); None without a prior.
+        silhouette: the moved prior visibility, (B, 1, h, w); None without a prior.
         content: (B, 3, h, w), what the branch would paint everywhere; None where nothing is painted.
     """
 
@@ -119,6 +123,7 @@ class PoseBranchOutput:
     visibility: Tensor | None = None
     visibility_logits: tuple[Tensor, ...] = ()
     warped: Tensor | None = None
+    silhouette: Tensor | None = None
     content: Tensor | None = None
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["compose_flow", "resize_flow", "resize_maps", "warp_image"]
+__all__ = ["compose_flow", "resize_maps", "sample_points", "warp_image"]
 
 
-def warp_image(image: Tensor, flow: Tensor, *, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+def warp_image(image: Tensor, flow: Tensor) -> Tensor:
     """Sample an image (or features) at the positions a backward flow points to; the edge value beyond the edge.
 
     Convention:
@@ -20,7 +18,6 @@ def warp_image(image: Tensor, flow: Tensor, *, mode: Literal["bilinear", "bicubi
     Args:
         image: (B, C, H', W') or (1, C, H', W'), shared by the batch.
         flow: (B, 2, H, W), pixels of `image`; its own size is that of the result.
-        mode: interpolation.
 
     Returns:
         (B, C, H, W) float32; computed in float32 whatever the ambient precision, because a bfloat16 position is
@@ -28,32 +25,31 @@ def warp_image(image: Tensor, flow: Tensor, *, mode: Literal["bilinear", "bicubi
     """
     with torch.autocast(device_type=flow.device.type, enabled=False):
         image, flow = image.float(), flow.float()
-        batch, _, height, width = flow.shape
-        size_y, size_x = image.shape[-2:]
+        height, width = flow.shape[-2:]
         ys = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
         xs = torch.arange(width, device=flow.device, dtype=flow.dtype)[None, :]
-        # With align_corners=True the centres of the outermost pixels are at -1 and 1.
-        grid_x = (flow[:, 0] + xs) * (2.0 / max(size_x - 1, 1)) - 1.0
-        grid_y = (flow[:, 1] + ys) * (2.0 / max(size_y - 1, 1)) - 1.0
-        grid = torch.stack((grid_x, grid_y), dim=-1)
-        source = image.expand(batch, -1, -1, -1)
-        return F.grid_sample(source, grid, mode=mode, padding_mode="border", align_corners=True)
+        return _sample(image, torch.stack((flow[:, 0] + xs, flow[:, 1] + ys), dim=-1))
 
 
-def resize_flow(flow: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Resize a flow whose source and result are resized alike; values scale along with the size.
+def sample_points(maps: Tensor, points: Tensor) -> Tensor:
+    """Read maps at points, bilinear; the edge value beyond the edge.
 
     Args:
-        flow: (B, 2, H, W), pixels.
-        size_hw: wanted size.
+        maps: (B, C, H, W).
+        points: (B, V, 2), (x, y) in pixels of the maps.
 
     Returns:
-        (B, 2, H', W'), pixels of the new size.
+        (B, V, C) float32.
     """
-    height, width = flow.shape[-2:]
-    resized = resize_maps(flow, size_hw)
-    scale = flow.new_tensor([size_hw[1] / width, size_hw[0] / height])
-    return resized * scale[None, :, None, None]
+    return _sample(maps.float(), points.float()[:, :, None])[..., 0].movedim(1, 2)
+
+
+def _sample(image: Tensor, positions: Tensor) -> Tensor:
+    size_y, size_x = image.shape[-2:]
+    # With align_corners=True the centres of the outermost pixels are at -1 and 1.
+    scale = positions.new_tensor([2.0 / max(size_x - 1, 1), 2.0 / max(size_y - 1, 1)])
+    source = image.expand(positions.shape[0], -1, -1, -1)
+    return F.grid_sample(source, positions * scale - 1.0, mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def resize_maps(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:

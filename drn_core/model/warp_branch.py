@@ -104,7 +104,7 @@ class WarpPoseBranch(nn.Module):
         flows = tuple(bounded(e.flow, self.config.max_residual_px) for e in estimates)
         residual_flow = resize_maps(flows[-1], size_hw)
         visibility = torch.sigmoid(resize_maps(estimate.visibility_logit, size_hw))
-        warped = warp_image(prior_image, residual_flow)
+        warped, silhouette = _moved_picture(prior_image, priors[1].visibility, driver.background, residual_flow)
         content = None if self.content is None else warped + self.content(features, stem, size_hw)
         coarse = warped if content is None else torch.lerp(content, warped, visibility)
         return PoseBranchOutput(
@@ -115,6 +115,7 @@ class WarpPoseBranch(nn.Module):
             visibility=visibility,
             visibility_logits=tuple(e.visibility_logit for e in estimates),
             warped=warped,
+            silhouette=silhouette,
             content=content,
         )
 
@@ -181,6 +182,18 @@ class WarpPoseBranch(nn.Module):
         # A second set scaled by depth tells near from far limbs; a quarter of the crop's height counts as 1.
         depth = (driver.depth.float() * (4.0 / image.shape[-2])).clamp(-2, 2)
         return torch.cat((maps, maps * depth[..., None, None]), dim=1)
+
+
+def _moved_picture(
+    image: Tensor, visibility: Tensor, background: Tensor | None, residual_flow: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Move the person by the residual flow; before a known background only the person moves."""
+    if background is None:
+        moved = warp_image(torch.cat((image, visibility), dim=1), residual_flow)
+        return moved[:, :3], moved[:, 3:]
+    person = image - (1 - visibility) * background  # premultiplied
+    moved = warp_image(torch.cat((person, visibility), dim=1), residual_flow)
+    return moved[:, :3] + (1 - moved[:, 3:]) * background, moved[:, 3:]
 
 
 class _ContentDecoder(nn.Module):
