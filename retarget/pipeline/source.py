@@ -98,7 +98,5 @@ def build_source(
     matte = refine_matte(rgb, mask, keypoints=pose.keypoints, photo_alpha=photo_alpha)
     with ThreadPoolExecutor(1) as pool:  # the plate and the layers don't need each other
         plate = pool.submit(build_plate, rgb, matte.alpha)
-        person = build_person(
-            SourceImage(matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth)
-        )
+        person = build_person(SourceImage(matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth))
         return SourceModel(rgb, pose, matte, plate.result(), person)
