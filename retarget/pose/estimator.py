@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from retarget.records import FloatArray, Pose, UInt8Array
 
-__all__ = ["Box", "Detection", "PoseEstimator", "Region", "box_iou", "person_box", "size_of"]
+__all__ = ["Box", "Detection", "PoseEstimator", "Region", "box_iou", "person_box", "resize_pose", "size_of"]
 
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels."""
+
+_STEADY_CHANGE: Final = 0.04
+"""Change of a region, in its own size, that is followed half way."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,31 @@ class Region:
             size_px=self.size_px * scale,
             rotation=self.rotation + turn,
             score=self.score,
+        )
+
+    def shifted(self, by_xy: npt.NDArray[np.float64]) -> Region:
+        """Return the region moved by (x, y) pixels."""
+        x, y = self.center_xy
+        return replace(self, center_xy=(x + float(by_xy[0]), y + float(by_xy[1])))
+
+    def toward(self, target: Region) -> Region:
+        """Return the region moved towards another: hardly for a small difference, nearly all the way for a large one.
+
+        A region that follows the person's every wobble moves what the model sees, and with it what the model reads;
+        a still person's joints jitter up to twice as much for it (measured on seven clips).
+        """
+        gap = math.hypot(self.center_xy[0] - target.center_xy[0], self.center_xy[1] - target.center_xy[1])
+        growth = math.log(target.size_px / self.size_px)
+        change = math.hypot(gap / self.size_px, growth / 2, (target.rotation - self.rotation) / 2)
+        share = change**2 / (change**2 + _STEADY_CHANGE**2)
+        return Region(
+            center_xy=(
+                self.center_xy[0] + share * (target.center_xy[0] - self.center_xy[0]),
+                self.center_xy[1] + share * (target.center_xy[1] - self.center_xy[1]),
+            ),
+            size_px=self.size_px * math.exp(share * growth),
+            rotation=self.rotation + share * (target.rotation - self.rotation),
+            score=target.score,
         )
 
     @property
@@ -107,6 +137,26 @@ def box_iou(first: Box, second: Box) -> float:
 def size_of(rgb: UInt8Array) -> tuple[int, int]:
     """Return (height, width) of a picture."""
     return rgb.shape[0], rgb.shape[1]
+
+
+def resize_pose(pose: Pose, size_hw: tuple[int, int] | None) -> Pose:
+    """Return the pose in a resized copy of its picture; None leaves it as it is."""
+    if size_hw is None or size_hw == pose.size_hw:
+        return pose
+    ratio = np.array(size_hw[::-1], np.float32) / np.array(pose.size_hw[::-1], np.float32)
+
+    def resize(points: FloatArray, last_scale: float) -> FloatArray:
+        moved = (points[..., :2] + np.float32(0.5)) * ratio - np.float32(0.5)
+        return np.concatenate([moved, points[..., 2:] * np.float32(last_scale)], axis=-1)
+
+    return replace(
+        pose,
+        keypoints=resize(pose.keypoints, 1.0),
+        depth=pose.depth * ratio[0],
+        size_hw=size_hw,
+        hands=None if pose.hands is None else resize(pose.hands, 1.0),
+        face=None if pose.face is None else resize(pose.face, float(ratio[0])),
+    )
 
 
 def person_box(keypoints: FloatArray, confidence: FloatArray, size_hw: tuple[int, int], *, margin: float = 0.1) -> Box:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -16,14 +17,18 @@ from retarget.config import PoseConfig, SmoothingConfig
 from retarget.errors import PersonNotFoundError
 from retarget.pose.confidence import DRIVER_MARGIN, in_picture_weight
 from retarget.pose.cuts import CutDetector
-from retarget.pose.estimator import Detection, PoseEstimator
+from retarget.pose.estimator import Detection, PoseEstimator, resize_pose, size_of
 from retarget.pose.follow import PersonFollower
 from retarget.pose.image_motion import ImageMotion, JointMotion
 from retarget.pose.people import PersonChoice
+from retarget.pose.read_ahead import read_ahead
 from retarget.records import FloatArray, Frame, Pose, PoseTrack, UInt8Array
 from retarget.smoothing.track import smooth_track
 
 __all__ = ["TrackResult", "extract_track", "read_track"]
+
+_MAX_HEIGHT: Final = 1080
+"""Higher pictures are shrunk while they are decoded."""
 
 Progress = Callable[[int], None]
 """Called with the number of frames read so far."""
@@ -49,6 +54,14 @@ class TrackResult:
     cuts: tuple[int, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
+    def with_warnings(self, warnings: tuple[tuple[str, str], ...]) -> TrackResult:
+        """Return the result with more warnings on both tracks."""
+        return replace(
+            self,
+            track=replace(self.track, warnings=(*warnings, *self.track.warnings)),
+            raw=replace(self.raw, warnings=(*warnings, *self.raw.warnings)),
+        )
+
 
 def extract_track(
     path: str | Path,
@@ -57,6 +70,7 @@ def extract_track(
     end_seconds: float | None = None,
     pose: PoseConfig | None = None,
     smoothing: SmoothingConfig | None = None,
+    keep_partial: bool = False,
     estimator: PoseEstimator | None = None,
     progress: Progress | None = None,
 ) -> TrackResult:
@@ -68,6 +82,7 @@ def extract_track(
         end_seconds: where to end; None at the end.
         pose: person to follow, hands, face.
         smoothing: how the track is smoothed.
+        keep_partial: take what can be read of a clip whose end is missing.
         estimator: reads regions and skeletons; None opens MediaPipe's for this call.
         progress: called after every frame.
 
@@ -76,7 +91,7 @@ def extract_track(
         PersonNotFoundError: nobody is found in any frame.
         UsageError: `pose.person` is not understood.
     """
-    from retarget.video.reader import open_video  # type: ignore[import-not-found]
+    from retarget.video.reader import open_video
 
     pose = pose or PoseConfig()
     if estimator is None:
@@ -89,11 +104,27 @@ def extract_track(
                 end_seconds=end_seconds,
                 pose=pose,
                 smoothing=smoothing,
+                keep_partial=keep_partial,
                 estimator=own_estimator,
                 progress=progress,
             )
-    with open_video(path, start_seconds=start_seconds, end_seconds=end_seconds) as frames:
-        return read_track(frames, estimator, pose=pose, smoothing=smoothing, where=Path(path).name, progress=progress)
+    with open_video(
+        path,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        max_height=_MAX_HEIGHT,
+        keep_partial=keep_partial,
+    ) as frames:
+        result = read_track(
+            read_ahead(frames),
+            estimator,
+            pose=pose,
+            smoothing=smoothing,
+            size_hw=frames.info.size_hw,
+            where=Path(path).name,
+            progress=progress,
+        )
+        return result.with_warnings(frames.warnings)
 
 
 def read_track(
@@ -102,6 +133,7 @@ def read_track(
     *,
     pose: PoseConfig | None = None,
     smoothing: SmoothingConfig | None = None,
+    size_hw: tuple[int, int] | None = None,
     where: str = "the clip",
     progress: Progress | None = None,
 ) -> TrackResult:
@@ -112,6 +144,7 @@ def read_track(
         estimator: reads regions and skeletons.
         pose: person to follow.
         smoothing: how the track is smoothed.
+        size_hw: size of the picture that the track is given in, where the frames are shrunk; None takes theirs.
         where: name of the clip for messages.
         progress: called after every frame.
 
@@ -120,7 +153,7 @@ def read_track(
         UsageError: `pose.person` is not understood.
     """
     pose, smoothing = pose or PoseConfig(), smoothing or SmoothingConfig()
-    reading = _Reading(estimator, pose, smoothing, where)
+    reading = _Reading(estimator, pose, smoothing, size_hw=size_hw, where=where)
     for count, frame in enumerate(frames, start=1):
         reading.add(frame)
         if progress is not None:
@@ -131,8 +164,17 @@ def read_track(
 class _Reading:
     """The streaming pass: reads poses in the caller's thread, measures image motion beside it."""
 
-    def __init__(self, estimator: PoseEstimator, pose: PoseConfig, smoothing: SmoothingConfig, where: str) -> None:
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        pose: PoseConfig,
+        smoothing: SmoothingConfig,
+        *,
+        size_hw: tuple[int, int] | None,
+        where: str,
+    ) -> None:
         self._where = where
+        self._size_hw = size_hw
         self._follower = PersonFollower(estimator, PersonChoice.parse(pose.person), where=where)
         self._cut_detector = CutDetector()
         self._with_motion = smoothing.anchor_to_flow
@@ -144,7 +186,7 @@ class _Reading:
         self._cuts: list[int] = []
         self._pts: list[int] = []
         self._time_base = Fraction(1)
-        self._size_hw = (0, 0)
+        self._frame_hw = (0, 0)
         self._seconds = {"pose": 0.0, "image_motion_wait": 0.0, "smoothing": 0.0}
 
     def add(self, frame: Frame) -> None:
@@ -153,14 +195,13 @@ class _Reading:
         is_cut = self._cut_detector.is_cut(frame.rgb)
         if is_cut:
             self._cuts.append(len(self._pts))
-            self._follower.forget()
-        person = self._follower.update(frame.rgb)
+        person = self._follower.update(frame.rgb, is_cut=is_cut)
         self._seconds["pose"] += time.perf_counter() - started
         if self._pts:
             self._motions.append(None if is_cut else self._motion_to(frame.rgb, person))
-        self._poses.append(None if person is None else person.pose)
+        self._poses.append(None if person is None else resize_pose(person.pose, self._size_hw))
         self._pts.append(frame.pts)
-        self._time_base, self._size_hw = frame.time_base, (frame.rgb.shape[0], frame.rgb.shape[1])
+        self._time_base, self._frame_hw = frame.time_base, size_of(frame.rgb)
         self._previous = None if person is None else (frame.rgb, person)
 
     def _motion_to(self, rgb: UInt8Array, person: Detection | None) -> Future[JointMotion] | None:
@@ -176,7 +217,8 @@ class _Reading:
         """Smooth what was read."""
         self._pool.shutdown()
         started = time.perf_counter()
-        raw = _raw_track(self._poses, self._pts, self._time_base, self._size_hw)
+        size_hw = self._size_hw or self._frame_hw
+        raw = _raw_track(self._poses, self._pts, self._time_base, size_hw)
         if not raw.is_detected.any():
             raise PersonNotFoundError(
                 f"no person found in any of the {len(raw)} frames of {self._where}",
@@ -184,6 +226,7 @@ class _Reading:
             )
         motions = [JointMotion.none() if motion is None else motion.result() for motion in self._motions]
         shift = np.stack([motion.shift for motion in motions]) if motions else np.zeros((0, NUM_JOINTS, 2), np.float32)
+        shift *= np.array(size_hw[::-1], np.float32) / np.array(self._frame_hw[::-1], np.float32)
         quality = np.stack([motion.quality for motion in motions]) if motions else np.zeros((0, NUM_JOINTS), np.float32)
         track = smooth_track(raw, smoothing, shift=shift, shift_quality=quality, cuts=self._cuts)
         self._seconds["smoothing"] = time.perf_counter() - started

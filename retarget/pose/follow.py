@@ -1,24 +1,91 @@
-"""Follow one person through a clip: the region of the last frame, its looks, and a search when it is lost."""
+"""Follow one person through a clip among others: where everybody is expected, what they look like, who is hidden."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-import cv2
 import numpy as np
 
-from retarget.pose.estimator import Detection, PoseEstimator
-from retarget.pose.people import PersonChoice, SearchEffort, choose_person, find_people
+from retarget.pose.appearance import colour_likeness, torso_colours
+from retarget.pose.estimator import Detection, PoseEstimator, Region
+from retarget.pose.people import PersonChoice, SearchEffort, choose_person, find_near, find_people, is_same_person
 from retarget.records import FloatArray, UInt8Array
 from retarget.smoothing.trunk import TRUNK_CORNERS, torso_size_px
 
-__all__ = ["PersonFollower", "torso_colours"]
+__all__ = ["PersonFollower"]
 
 _SEARCH_EVERY: Final = 8
 """Frames between two searches of the whole picture while nobody is in sight."""
-_MAX_JUMP: Final = 0.6
-"""A trunk that moves by more than this share of its size between two frames has to prove its looks."""
-_MIN_LIKENESS: Final = 0.55
+_LOOK_AROUND_EVERY: Final = 15
+"""Frames between two looks for newcomers around the person that is followed."""
+_REACH: Final = 1.7
+"""Side of the neighbourhood that is looked at, in sides of the person's region."""
+_MAX_NEIGHBOURS: Final = 4
+_PATIENCE: Final = 20
+"""Frames after which somebody who is nobody else is taken for the lost person, whatever they look like."""
+_MAX_STEP: Final = 0.6
+"""A trunk that is found further from where it was expected, in its own size, has to look alike."""
+_ALIKE: Final = 0.6
+_DISTANCE_WEIGHT: Final = 2.5
+_KEEP_COLOURS: Final = 0.95
+_KEEP_SPEED: Final = 0.6
+
+
+class _Subject:
+    """One person over time: last sight, where they are expected next, and their looks."""
+
+    def __init__(self, rgb: UInt8Array, seen: Detection) -> None:
+        self.seen = seen
+        self.frames_hidden = 0
+        self._region = seen.region
+        self._colours = torso_colours(rgb, seen.pose.keypoints)
+        self._speed_xy = np.zeros(2)
+
+    @property
+    def region(self) -> Region:
+        """Where the person is expected in the next frame."""
+        return self._region
+
+    @property
+    def size_px(self) -> float:
+        """Size of the trunk when last seen."""
+        return torso_size_px(self.seen.pose.keypoints)
+
+    def saw(self, rgb: UInt8Array, found: Detection, *, is_clear: bool) -> None:
+        """Take in a new sight; looks are learnt only where nobody else is in the way (`is_clear`)."""
+        moved = _trunk_middle(found.pose.keypoints) - _trunk_middle(self.seen.pose.keypoints)
+        moved /= self.frames_hidden + 1
+        self._speed_xy = _KEEP_SPEED * self._speed_xy + (1 - _KEEP_SPEED) * moved
+        self._region = self._region.toward(found.region)
+        self.seen, self.frames_hidden = found, 0
+        colours = torso_colours(rgb, found.pose.keypoints) if is_clear else None
+        if colours is not None:
+            known = self._colours
+            self._colours = colours if known is None else _KEEP_COLOURS * known + (1 - _KEEP_COLOURS) * colours
+
+    def missed(self) -> None:
+        """Go on as before for a while, ever slower."""
+        self.frames_hidden += 1
+        self._speed_xy *= 0.9
+        self._region = self._region.shifted(self._speed_xy)
+
+    def likeness(self, rgb: UInt8Array, found: Detection) -> float:
+        """Return how much the colours of `found` are this person's, in [0, 1]."""
+        return colour_likeness(self._colours, torso_colours(rgb, found.pose.keypoints))
+
+    def gap(self, found: Detection) -> float:
+        """Distance between where the trunk was expected and where it is found, in trunk sizes."""
+        expected = _trunk_middle(self.seen.pose.keypoints) + self._speed_xy * min(self.frames_hidden + 1, 5)
+        return float(np.hypot(*(_trunk_middle(found.pose.keypoints) - expected))) / self.size_px
+
+    def affinity(self, rgb: UInt8Array, found: Detection) -> float:
+        """Return how well `found` continues this person: looks, less distance and change of size.
+
+        Distance weighs more than looks: in an embrace the other's sleeve covers half of a trunk that hardly moves.
+        """
+        growth = abs(float(np.log(torso_size_px(found.pose.keypoints) / self.size_px)))
+        return self.likeness(rgb, found) - _DISTANCE_WEIGHT * self.gap(found) - 0.5 * min(growth, 1.0)
 
 
 class PersonFollower:
@@ -34,95 +101,117 @@ class PersonFollower:
         self._estimator = estimator
         self._choice = choice
         self._where = where
-        self._last: Detection | None = None
-        self._colours: FloatArray | None = None
-        self._frames_lost = 0
+        self._person: _Subject | None = None
+        self._others: list[_Subject] = []
+        self._frames = 0
+        self._is_after_cut = False
 
-    def update(self, rgb: UInt8Array) -> Detection | None:
-        """Return the person in the next frame; None where they can't be found.
+    @property
+    def num_others(self) -> int:
+        """How many other people are known of at the moment."""
+        return len(self._others)
+
+    def update(self, rgb: UInt8Array, *, is_cut: bool = False) -> Detection | None:
+        """Return the person in the next frame, with mask; None where they are hidden or gone.
+
+        Args:
+            rgb: (H, W, 3) uint8 sRGB.
+            is_cut: a new shot begins: positions mean nothing any more, looks still do.
 
         Raises:
             PersonNotFoundError: the person asked for by index is not among those in the first frame with anybody.
         """
-        found = self._first(rgb) if self._last is None else self._next(rgb, self._last)
-        if found is None:
-            self._frames_lost += 1
+        self._is_after_cut |= is_cut
+        if is_cut:
+            self._others = []
+        self._frames += 1
+        if self._person is None or self._is_after_cut:
+            return self._begin(rgb)
+        return self._continue(rgb, self._person)
+
+    def _begin(self, rgb: UInt8Array) -> Detection | None:
+        """Look for everybody and choose."""
+        if (self._frames - 1) % _SEARCH_EVERY and not self._estimator.find_regions(rgb):
             return None
-        self._frames_lost = 0
-        self._last = found
-        self._remember_colours(rgb, found)
+        effort: SearchEffort = "normal" if self._choice.rule == "largest" else "thorough"
+        people = find_people(rgb, self._estimator, effort=effort)
+        if not people:
+            return None
+        chosen = self._choose(rgb, people)
+        self._person, self._is_after_cut = _Subject(rgb, chosen), False
+        self._others = [_Subject(rgb, person) for person in people if person is not chosen]
+        return self._estimator.estimate(rgb, chosen.region, with_mask=True) or chosen
+
+    def _choose(self, rgb: UInt8Array, people: Sequence[Detection]) -> Detection:
+        known = self._person
+        if known is None:
+            return choose_person(people, self._choice, where=self._where)
+        alike = max(people, key=lambda person: known.likeness(rgb, person))
+        if known.likeness(rgb, alike) > _ALIKE:
+            return alike
+        return max(people, key=lambda person: person.area_px)
+
+    def _continue(self, rgb: UInt8Array, person: _Subject) -> Detection | None:
+        found = self._estimator.estimate(rgb, person.region, with_mask=True)
+        self._follow_others(rgb, person)
+        if found is None or not self._is_person(rgb, person, found):
+            found = self._search(rgb, person)
+        elif self._frames % _LOOK_AROUND_EVERY == 0:
+            self._look_around(rgb, person, found)
+        if found is None:
+            person.missed()
+            return None
+        person.saw(rgb, found, is_clear=not self._is_crowded(found))
         return found
 
-    def forget(self) -> None:
-        """Start over with the next frame (after a scene cut); looks are kept and preferred."""
-        self._last = None
-        self._frames_lost = 0
+    def _is_person(self, rgb: UInt8Array, person: _Subject, found: Detection) -> bool:
+        """Tell whether a sight is the person: near or alike, and not rather somebody else."""
+        for other in self._others:
+            if other.frames_hidden == 0 and is_same_person(found, other.seen):
+                if person.affinity(rgb, found) < other.affinity(rgb, found):
+                    return False
+                other.missed()
+        is_patient = person.frames_hidden < _PATIENCE
+        return person.gap(found) < _MAX_STEP or person.likeness(rgb, found) > _ALIKE or not is_patient
 
-    def _first(self, rgb: UInt8Array) -> Detection | None:
-        effort: SearchEffort = "normal" if self._choice.rule == "largest" else "thorough"
-        if self._frames_lost % _SEARCH_EVERY:
-            regions = self._estimator.find_regions(rgb)
-            if not regions:
-                return None
-        people = find_people(rgb, self._estimator, effort=effort)
-        return choose_person(people, self._choice, where=self._where) if people else None
+    def _follow_others(self, rgb: UInt8Array, person: _Subject) -> None:
+        """Keep up with those who are close enough to be mistaken for the person; forget who is gone."""
+        near = sorted(self._others, key=lambda other: _distance(other.region, person.region))[:_MAX_NEIGHBOURS]
+        for other in near:
+            if _distance(other.region, person.region) > _REACH * max(other.region.size_px, person.region.size_px):
+                continue
+            found = self._estimator.estimate(rgb, other.region)
+            if found is not None and (other.gap(found) < _MAX_STEP or other.likeness(rgb, found) > _ALIKE):
+                other.saw(rgb, found, is_clear=False)
+            else:
+                other.missed()
+        self._others = [other for other in self._others if other.frames_hidden < _PATIENCE]
 
-    def _next(self, rgb: UInt8Array, last: Detection) -> Detection | None:
-        found = self._estimator.estimate(rgb, last.region, with_mask=True)
-        if found is not None and self._is_continuation(rgb, found, last):
-            return found
-        if self._frames_lost % _SEARCH_EVERY:
-            return None
-        people = find_people(rgb, self._estimator, effort="quick")
-        likely = [person for person in people if self._is_continuation(rgb, person, last)]
-        return max(likely, key=lambda person: self._likeness(rgb, person), default=None)
+    def _look_around(self, rgb: UInt8Array, person: _Subject, found: Detection) -> None:
+        """Take note of newcomers before they come close enough to be mistaken for the person."""
+        known = [found, *(other.seen for other in self._others)]
+        for newcomer in find_near(rgb, self._estimator, person.region, known, reach=_REACH):
+            self._others.append(_Subject(rgb, newcomer))
 
-    def _is_continuation(self, rgb: UInt8Array, found: Detection, last: Detection) -> bool:
-        size = torso_size_px(last.pose.keypoints)
-        step = np.linalg.norm((found.pose.keypoints - last.pose.keypoints)[TRUNK_CORNERS].mean(axis=0))
-        if step < _MAX_JUMP * size * (1 + self._frames_lost):
-            return True
-        return self._likeness(rgb, found) > _MIN_LIKENESS
+    def _search(self, rgb: UInt8Array, person: _Subject) -> Detection | None:
+        """Look for the lost person: near at hand at once, everywhere now and then."""
+        known = [other.seen for other in self._others]
+        candidates = find_near(rgb, self._estimator, person.region, known, reach=_REACH)
+        if not candidates and person.frames_hidden % _SEARCH_EVERY == _SEARCH_EVERY - 1:
+            people = find_people(rgb, self._estimator, effort="quick")
+            candidates = [new for new in people if not any(is_same_person(new, other) for other in known)]
+        likely = [found for found in candidates if self._is_person(rgb, person, found)]
+        best = max(likely, key=lambda found: person.affinity(rgb, found), default=None)
+        return None if best is None else self._estimator.estimate(rgb, best.region, with_mask=True)
 
-    def _likeness(self, rgb: UInt8Array, person: Detection) -> float:
-        colours = torso_colours(rgb, person.pose.keypoints)
-        if colours is None or self._colours is None:
-            return 0.0
-        return float(np.sqrt(colours * self._colours).sum())
-
-    def _remember_colours(self, rgb: UInt8Array, person: Detection) -> None:
-        colours = torso_colours(rgb, person.pose.keypoints)
-        if colours is not None:
-            self._colours = colours if self._colours is None else 0.95 * self._colours + 0.05 * colours
+    def _is_crowded(self, found: Detection) -> bool:
+        return any(_distance(other.region, found.region) < 0.5 * found.region.size_px for other in self._others)
 
 
-def torso_colours(rgb: UInt8Array, keypoints: FloatArray) -> FloatArray | None:
-    """Return the distribution of colours on a person's trunk.
+def _trunk_middle(keypoints: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    middle: np.ndarray[tuple[int], np.dtype[np.float64]] = keypoints[TRUNK_CORNERS].mean(axis=0).astype(np.float64)
+    return middle
 
-    Args:
-        rgb: (H, W, 3) uint8.
-        keypoints: (33, 2), pixels.
 
-    Returns:
-        (4 * 8 * 8,) float32 that sums to 1, over lightness and the two colour axes of CIELAB; None where too little
-        of the trunk lies in the picture.
-    """
-    ring = keypoints[TRUNK_CORNERS]
-    ring = ring.mean(axis=0) + 0.85 * (ring - ring.mean(axis=0))
-    low = np.maximum(np.floor(ring.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(ring.max(axis=0)).astype(int) + 1, rgb.shape[1::-1])
-    if (high - low < 3).any():
-        return None
-    cut = rgb[low[1] : high[1], low[0] : high[0]]
-    scale = min(1.0, 48 / max(cut.shape[:2]))
-    size = (max(3, round(cut.shape[1] * scale)), max(3, round(cut.shape[0] * scale)))
-    small = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
-    inside = np.zeros(small.shape[:2], np.uint8)
-    corners = (ring - low) * (np.array(size) / np.array(cut.shape[1::-1]))
-    cv2.fillConvexPoly(inside, np.round(corners).astype(np.int32), 1)
-    if int(inside.sum()) < 12:
-        return None
-    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
-    counts = cv2.calcHist([lab], [0, 1, 2], inside, [4, 8, 8], [0, 256, 64, 192, 64, 192]).ravel()
-    total = float(counts.sum())
-    return (counts / total).astype(np.float32) if total > 0 else None
+def _distance(first: Region, second: Region) -> float:
+    return float(np.hypot(first.center_xy[0] - second.center_xy[0], first.center_xy[1] - second.center_xy[1]))

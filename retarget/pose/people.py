@@ -16,7 +16,7 @@ from retarget.pose.estimator import Box, Detection, PoseEstimator, Region, box_i
 from retarget.records import UInt8Array
 from retarget.smoothing.trunk import TRUNK_CORNERS, torso_size_px
 
-__all__ = ["PersonChoice", "SearchEffort", "choose_person", "find_people", "is_same_person"]
+__all__ = ["PersonChoice", "SearchEffort", "choose_person", "find_near", "find_people", "is_same_person"]
 
 _HEAD_AND_TRUNK: Final = [JOINT_INDEX[name] for name in ("nose", "left_ear", "right_ear")] + TRUNK_CORNERS
 SearchEffort = Literal["quick", "normal", "thorough"]
@@ -25,6 +25,8 @@ _TILE_SHARES: Final = (0.5, 0.3)
 """Sides of the search tiles as shares of the longer side of the picture."""
 _NEIGHBOURHOOD: Final = 1.3
 _MAX_REGION_GAP: Final = 0.8
+_SMALL_SHARE: Final = 0.1
+"""Share of the picture under which the largest person found may not be the largest there is."""
 _MIN_UNCONFIRMED_SHARE: Final = 0.05
 
 
@@ -75,8 +77,9 @@ def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffo
     Args:
         rgb: (H, W, 3) uint8 sRGB.
         estimator: reads regions and skeletons.
-        effort: "quick" looks at the whole picture, "normal" also at tiles of half its longer side, "thorough" also
-            at smaller ones. Where nobody is found, all of them look at everything.
+        effort: "quick" looks at the whole picture, "normal" also at tiles of half its longer side and, where only
+            small people are found, at smaller tiles; "thorough" always at those. Where nobody is found, all of them
+            look at everything.
 
     Returns:
         The people from left to right (by the middle of the trunk), each once.
@@ -85,13 +88,30 @@ def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffo
     people = _confirmed(rgb, estimator, regions, [])
     wanted = {"quick": 0, "normal": 1, "thorough": 2}[effort]
     for level, share in enumerate(_TILE_SHARES, start=1):
-        if people and level > wanted:
+        is_small = all(person.area_px < _SMALL_SHARE * rgb.shape[0] * rgb.shape[1] for person in people)
+        if people and level > (wanted + 1 if is_small and wanted else wanted):
             break
         for left, top, tile in _tiles(rgb, share):
             moved = [_moved(region, left, top) for region in estimator.find_regions(tile)]
             people = _confirmed(rgb, estimator, moved, people)
     people = people or _unconfirmed(rgb, estimator, regions)
     return sorted(people, key=lambda person: float(person.pose.keypoints[TRUNK_CORNERS, 0].mean()))
+
+
+def find_near(
+    rgb: UInt8Array, estimator: PoseEstimator, region: Region, known: Sequence[Detection], *, reach: float
+) -> list[Detection]:
+    """Find the people in a neighbourhood who are not yet known.
+
+    Args:
+        rgb: (H, W, 3) uint8 sRGB.
+        estimator: reads regions and skeletons.
+        region: whose neighbourhood.
+        known: people to leave out.
+        reach: side of the neighbourhood in sides of the region.
+    """
+    regions = _regions_around(rgb, estimator, region, reach)
+    return _confirmed(rgb, estimator, regions, list(known))[len(known) :]
 
 
 def choose_person(people: Sequence[Detection], choice: PersonChoice, *, where: str) -> Detection:
@@ -144,12 +164,7 @@ def _confirm(rgb: UInt8Array, estimator: PoseEstimator, region: Region) -> Detec
     first = estimator.estimate(rgb, region)
     if first is None:
         return None
-    left, top, right, bottom = (round(side) for side in _grown(first.region.box, _NEIGHBOURHOOD))
-    left, top = max(left, 0), max(top, 0)
-    around = rgb[top : max(bottom, 0), left : max(right, 0)]
-    if min(around.shape[:2]) < 8:
-        return None
-    seen = [_moved(near, left, top) for near in estimator.find_regions(around)]
+    seen = _regions_around(rgb, estimator, first.region, _NEIGHBOURHOOD)
     again = min(seen, key=lambda near: _region_gap(near, first.region), default=None)
     if again is None or _region_gap(again, first.region) > _MAX_REGION_GAP:
         return None
@@ -164,16 +179,19 @@ def _unconfirmed(rgb: UInt8Array, estimator: PoseEstimator, regions: Sequence[Re
     return [person for person in found if person is not None and _is_plausible(person) and person.area_px > floor][:1]
 
 
+def _regions_around(rgb: UInt8Array, estimator: PoseEstimator, region: Region, reach: float) -> list[Region]:
+    """Run the detector on the square of `reach` region sides around a region."""
+    left, top, right, bottom = (max(0, round(side)) for side in replace(region, size_px=reach * region.size_px).box)
+    around = rgb[top:bottom, left:right]
+    if min(around.shape[:2]) < 8:
+        return []
+    return [_moved(near, left, top) for near in estimator.find_regions(around)]
+
+
 def _region_gap(first: Region, second: Region) -> float:
     """Distance of the middles in sides of the second, plus the ratio of the sides as a logarithm."""
     gap = np.hypot(*(np.array(first.center_xy) - np.array(second.center_xy))) / second.size_px
     return float(gap + abs(np.log(first.size_px / second.size_px)))
-
-
-def _grown(box: Box, factor: float) -> Box:
-    middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    half_width, half_height = factor * (box[2] - box[0]) / 2, factor * (box[3] - box[1]) / 2
-    return (middle_x - half_width, middle_y - half_height, middle_x + half_width, middle_y + half_height)
 
 
 def _is_region_of(region: Region, person: Detection) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 
 from retarget.config import PoseConfig
 from retarget.pose.confidence import PHOTO_MARGIN, in_picture_weight
-from retarget.pose.estimator import Detection, PoseEstimator, Region, person_box, size_of
+from retarget.pose.estimator import Detection, PoseEstimator, Region, person_box, resize_pose, size_of
 from retarget.pose.people import PersonChoice, choose_person, find_people
 from retarget.records import FloatArray, Pose, UInt8Array
 
@@ -118,29 +118,16 @@ def _median(readings: list[Detection], *, region: Region) -> Detection:
 
 def _enlarged(person: Detection, size_hw: tuple[int, int]) -> Detection:
     """Bring a person read in a shrunk copy to the size of the whole picture."""
-    ratio = np.array(size_hw[::-1], np.float32) / np.array(person.pose.size_hw[::-1], np.float32)
-    pose, mask = person.pose, person.mask
-
-    def enlarge(points: FloatArray) -> FloatArray:
-        return (points + 0.5) * ratio - 0.5
-
-    hands, face = pose.hands, pose.face
-    if hands is not None:
-        hands = np.concatenate([enlarge(hands[..., :2]), hands[..., 2:]], axis=-1)
-    if face is not None:
-        face = np.concatenate([enlarge(face[..., :2]), face[..., 2:] * ratio[0]], axis=-1)
-    keypoints = enlarge(pose.keypoints)
+    pose = resize_pose(person.pose, size_hw)
+    across, down = size_hw[1] / person.pose.size_hw[1], size_hw[0] / person.pose.size_hw[0]
     left, top, right, bottom = person.box
-    center = enlarge(np.array(person.region.center_xy, np.float32))
+    x, y = person.region.center_xy
+    center_xy = ((x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5)
     return Detection(
-        pose=Pose(keypoints, pose.confidence, pose.depth * ratio[0], pose.world, size_hw, hands, face),
-        box=(left * float(ratio[0]), top * float(ratio[1]), right * float(ratio[0]), bottom * float(ratio[1])),
-        region=dataclasses.replace(
-            person.region,
-            center_xy=(float(center[0]), float(center[1])),
-            size_px=person.region.size_px * float(ratio[0]),
-        ),
-        mask=None if mask is None else cv2.resize(mask, size_hw[::-1], interpolation=cv2.INTER_LINEAR),
+        pose=pose,
+        box=(left * across, top * down, right * across, bottom * down),
+        region=replace(person.region, center_xy=center_xy, size_px=person.region.size_px * across),
+        mask=None if person.mask is None else cv2.resize(person.mask, size_hw[::-1], interpolation=cv2.INTER_LINEAR),
     )
 
 

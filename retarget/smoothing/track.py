@@ -13,19 +13,23 @@ from retarget.config import SmoothingConfig
 from retarget.records import FloatArray, PoseTrack
 from retarget.smoothing.filters import bilateral_smooth, gaussian_smooth
 from retarget.smoothing.flow_anchor import anchor_to_flow
-from retarget.smoothing.gaps import Gap, bridge_gaps, find_gaps
+from retarget.smoothing.gaps import Gap, Times, bridge_gaps, find_gaps
 from retarget.smoothing.trunk import torso_size_px
 
-__all__ = ["smooth_track"]
+__all__ = ["GAP_BRIDGED", "GAP_HELD", "SCENE_CUT", "smooth_track"]
 
 _BILATERAL_SIGMA: Final = 0.02
 """Width in space against the size of the trunk."""
 _TRUST_FLOOR: Final = 0.02
 
-CODE_GAP_BRIDGED: Final = "W201"
-CODE_GAP_HELD: Final = "W202"
-CODE_SCENE_CUT: Final = "W203"
-CODE_LOW_CONFIDENCE: Final = "W204"
+_MAX_RANGES_NAMED: Final = 8
+
+GAP_BRIDGED: Final = "W201"
+"""Short gaps, interpolated."""
+GAP_HELD: Final = "W202"
+"""Long gaps, held."""
+SCENE_CUT: Final = "W203"
+"""A new shot begins."""
 
 
 def smooth_track(
@@ -49,7 +53,7 @@ def smooth_track(
         The track, with warnings for gaps and cuts. A shot without anybody holds the pose of its neighbour.
     """
     times = raw.times_seconds
-    gaps = find_gaps(raw.is_detected, times, max_gap_seconds=config.max_gap_seconds)
+    gaps = find_gaps(raw.is_detected, times, max_gap_seconds=config.max_gap_seconds, cuts=cuts)
 
     def bridge(values: FloatArray) -> FloatArray:
         return bridge_gaps(values, gaps, times, max_gap_seconds=config.max_gap_seconds)
@@ -64,15 +68,13 @@ def smooth_track(
         warnings=(*raw.warnings, *_warnings(raw, gaps, cuts)),
     )
     torso_px = float(np.median([torso_size_px(points) for points in raw.keypoints[raw.is_detected]]))
-    shots = [slice(start, stop) for start, stop in pairwise([0, *cuts, len(raw)])]
-    parts = [
-        _smooth_shot(
-            filled, shot, config, shift[shot.start : shot.stop - 1], shift_quality[shot.start : shot.stop - 1], torso_px
-        )
-        for shot in shots
-    ]
+    parts = [_smooth_shot(filled, shot, config, shift, shift_quality, torso_px) for shot in _shots(len(raw), cuts)]
     keypoints, depth, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return replace(filled, keypoints=keypoints, depth=depth, world=world)
+
+
+def _shots(num_frames: int, cuts: Sequence[int]) -> list[slice]:
+    return [slice(start, stop) for start, stop in pairwise([0, *cuts, num_frames])]
 
 
 def _smooth_shot(
@@ -84,7 +86,8 @@ def _smooth_shot(
     weights = confidence + np.float32(_TRUST_FLOOR)
     keypoints = bilateral_smooth(landmarks, weights, times, sigma_seconds=sigma, sigma_px=_BILATERAL_SIGMA * torso_px)
     if config.anchor_to_flow and sigma > 0:
-        keypoints = anchor_to_flow(landmarks, keypoints, confidence, shift, quality, torso_px=torso_px)
+        pairs = slice(shot.start, shot.stop - 1)
+        keypoints = anchor_to_flow(landmarks, keypoints, confidence, shift[pairs], quality[pairs], torso_px=torso_px)
     # Depth only orders layers and bone lengths only need the mean: both are too noisy for an edge-keeping filter.
     depth = gaussian_smooth(track.depth[shot][..., None], weights, times, sigma_seconds=sigma)[..., 0]
     world = gaussian_smooth(track.world[shot], weights, times, sigma_seconds=sigma)
@@ -93,13 +96,25 @@ def _smooth_shot(
 
 def _warnings(raw: PoseTrack, gaps: Sequence[Gap], cuts: Sequence[int]) -> list[tuple[str, str]]:
     times = raw.times_seconds
-    warnings = []
-    for gap in gaps:
-        frames = f"frames {gap.start}-{gap.stop - 1} ({times[gap.start]:.2f}-{times[gap.stop - 1]:.2f} s)"
-        if gap.is_bridged:
-            warnings.append((CODE_GAP_BRIDGED, f"no person in {frames}: pose interpolated"))
-        else:
-            warnings.append((CODE_GAP_HELD, f"no person in {frames}: pose held"))
-    for cut in cuts:
-        warnings.append((CODE_SCENE_CUT, f"the scene changes at frame {cut} ({times[cut]:.2f} s)"))
-    return warnings
+    texts = []
+    for code, is_bridged, remedy in ((GAP_BRIDGED, True, "interpolated"), (GAP_HELD, False, "held")):
+        runs = [(gap.start, gap.stop - 1) for gap in gaps if gap.is_bridged == is_bridged]
+        if runs:
+            count = sum(last - first + 1 for first, last in runs)
+            texts.append((code, f"no person in {count} of {len(raw)} frames, pose {remedy}: {_ranges(runs, times)}"))
+    if cuts:
+        texts.append((SCENE_CUT, f"the scene changes at {_ranges([(cut, cut) for cut in cuts], times)}"))
+    return texts
+
+
+def _ranges(runs: Sequence[tuple[int, int]], times: Times) -> str:
+    """Name runs of frames (first, last) with their times; the first few of many."""
+    names = [
+        f"frame {first} ({times[first]:.2f} s)"
+        if first == last
+        else f"frames {first}-{last} ({times[first]:.2f}-{times[last]:.2f} s)"
+        for first, last in runs[:_MAX_RANGES_NAMED]
+    ]
+    if len(runs) > len(names):
+        names.append(f"and {len(runs) - len(names)} more")
+    return ", ".join(names)
