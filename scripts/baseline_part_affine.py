@@ -39,10 +39,12 @@ class Part:
 
     Attributes:
         joints: the joints that move it; two for a limb.
-        layer: (H, W, 4) float32, colour premultiplied by its soft alpha.
+        corner: (2,) float32, (x, y) of the layer's first pixel in the photo.
+        layer: (h, w, 4) float32, colour premultiplied by its soft alpha, cut to what is not empty.
     """
 
     joints: tuple[int, ...]
+    corner: Array
     layer: Array
 
 
@@ -104,7 +106,11 @@ def cut_parts(photo: npt.NDArray[np.uint8], joints: Array, person: Array) -> lis
             filled = cv2.inpaint(photo, hidden.astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
             picture, own = filled.astype(np.float32), own | hidden
         alpha = cv2.GaussianBlur(own.astype(np.float32), (0, 0), 1.0) * person
-        parts.append(Part(part_joints, np.dstack([picture * alpha[..., None], alpha])))
+        left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+        if width:
+            box = np.s_[top : top + height, left : left + width]
+            layer = np.dstack([picture[box] * alpha[box][..., None], alpha[box]])
+            parts.append(Part(part_joints, np.array([left, top], np.float32), layer))
     return parts
 
 
@@ -139,6 +145,23 @@ def part_affine(part: Part, before: Array, after: Array, scale: float) -> Array:
     return similarity(p, q)
 
 
+def draw(part: Part, affine: Array, canvas: Array) -> None:
+    """Draw a part over the canvas, touching only the box it moves to."""
+    height, width = part.layer.shape[:2]
+    affine = np.column_stack([affine[:, :2], affine[:, :2] @ part.corner + affine[:, 2]])
+    corners = np.array([[-2, -2, 1], [width + 1, -2, 1], [-2, height + 1, 1], [width + 1, height + 1, 1]]) @ affine.T
+    limits = np.array(canvas.shape[1::-1])
+    low, high = np.floor(corners.min(axis=0)).clip(0, limits), np.ceil(corners.max(axis=0)).clip(0, limits)
+    (left, top), (right, bottom) = low.astype(int), high.astype(int)
+    if right <= left or bottom <= top:
+        return
+    affine[:, 2] -= low
+    moved = cv2.warpAffine(part.layer, affine, (right - left, bottom - top), flags=cv2.INTER_CUBIC)
+    beneath = canvas[top:bottom, left:right]
+    beneath *= 1 - moved[..., 3:]
+    beneath += moved[..., :3]
+
+
 def render(parts: list[Part], plate: Array, before: Array, after: Array) -> npt.NDArray[np.uint8]:
     """Draw the parts, far to near, over the plate; returns (H, W, 3) uint8."""
     scale = torso_length(after) / torso_length(before)
@@ -152,10 +175,7 @@ def render(parts: list[Part], plate: Array, before: Array, after: Array) -> npt.
 
     canvas = plate.copy()
     for part in sorted(parts, key=nearness):
-        moved = cv2.warpAffine(
-            part.layer, part_affine(part, before, after, scale), canvas.shape[1::-1], flags=cv2.INTER_CUBIC
-        )
-        canvas = moved[..., :3] + (1 - moved[..., 3:]) * canvas
+        draw(part, part_affine(part, before, after, scale), canvas)
     return canvas.clip(0, 255).astype(np.uint8)
 
 

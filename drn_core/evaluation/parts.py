@@ -1,0 +1,92 @@
+"""Which body part a pixel of the person belongs to: the nearest bone, each in units of its part's half width."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.evaluation.readings import torso_length
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
+
+__all__ = ["PART_JOINTS", "PART_NAMES", "part_labels"]
+
+PART_NAMES: Final = ("head", "torso", "arms", "hands", "legs", "feet")
+
+
+def _joints(*names: str) -> tuple[int, ...]:
+    return tuple(JOINT_INDEX[f"{side}_{name}"] for name in names for side in ("left", "right"))
+
+
+PART_JOINTS: Final = MappingProxyType(
+    {
+        "head": FACE_JOINTS,
+        "torso": _joints("shoulder", "hip"),
+        "arms": _joints("elbow", "wrist"),
+        "hands": _joints("pinky", "index", "thumb"),
+        "legs": _joints("knee", "ankle"),
+        "feet": _joints("heel", "foot_index"),
+    }
+)
+"""Joints counted to each part."""
+
+_BONES: Final = (
+    ("shoulder", "elbow", "arms", 0.16),
+    ("elbow", "wrist", "arms", 0.13),
+    ("wrist", "index", "hands", 0.13),
+    ("hip", "knee", "legs", 0.22),
+    ("knee", "ankle", "legs", 0.17),
+    ("ankle", "foot_index", "feet", 0.14),
+)
+"""First joint, second joint, part, half width in torso lengths."""
+_HEAD_RADIUS: Final = 0.45
+_TORSO_MARGIN: Final = 0.25
+_TORSO_FLOOR: Final = 0.8
+_WORK_SIDE_PX: Final = 192
+
+
+def _distance_to_segment(grid: npt.NDArray[np.float32], a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]):  # type: ignore[no-untyped-def]  # noqa: E501
+    along = b - a
+    t = np.clip(((grid - a) @ along) / max(float(along @ along), 1e-6), 0.0, 1.0)
+    return np.hypot(grid[..., 0] - a[0] - t * along[0], grid[..., 1] - a[1] - t * along[1])
+
+
+def part_labels(keypoints: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    """Label the person's pixels with the part they belong to.
+
+    Args:
+        keypoints: (33, 2), pixels.
+        mask: (H, W) bool, True on the person.
+
+    Returns:
+        (H, W) int8: index into `PART_NAMES`, -1 off the person. Worked out on a picture of at most 192 pixels: part
+        borders are not meant to be finer than the joints.
+    """
+    height, width = mask.shape
+    scale = min(1.0, _WORK_SIDE_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    points = (keypoints + 0.5) * (np.array(size, np.float32) / np.array([width, height], np.float32)) - 0.5
+    labels = cv2.resize(_nearest_part(points, size), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.where(mask, labels.view(np.int8), np.int8(-1))
+
+
+def _nearest_part(points: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return (H, W) uint8 of part indices; size is (width, height)."""
+    torso = torso_length(points)
+    grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).astype(np.float32)
+    corners = points[[JOINT_INDEX[n] for n in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]]
+    outside = cv2.fillConvexPoly(np.ones(size[::-1], np.uint8), corners.round().astype(np.int32), 0)
+    head = points[list(FACE_JOINTS)].mean(axis=0)
+    nearest = {
+        "head": np.hypot(grid[..., 0] - head[0], grid[..., 1] - head[1]) / (_HEAD_RADIUS * torso),
+        "torso": _TORSO_FLOOR + cv2.distanceTransform(outside, cv2.DIST_L2, 3) / (_TORSO_MARGIN * torso),
+    }
+    for start, end, part, radius in _BONES:
+        for side in ("left", "right"):
+            a, b = points[JOINT_INDEX[f"{side}_{start}"]], points[JOINT_INDEX[f"{side}_{end}"]]
+            distance = _distance_to_segment(grid, a, b) / (radius * torso)
+            nearest[part] = np.minimum(nearest[part], distance) if part in nearest else distance
+    return np.stack([nearest[name] for name in PART_NAMES]).argmin(axis=0).astype(np.uint8)
