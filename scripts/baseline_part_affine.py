@@ -90,6 +90,16 @@ def distances_to_parts(joints: Array, size_hw: tuple[int, int]) -> Array:
     return np.stack(planes)
 
 
+def fill_from_own(photo: npt.NDArray[np.uint8], known: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]) -> Array:
+    """Paint what is wanted but not known from the known pixels alone; returns (H, W, 3) float32."""
+    left, top, width, height = cv2.boundingRect(wanted.astype(np.uint8))
+    box = np.s_[top : top + height, left : left + width]
+    picture = photo.copy()
+    if known.any():
+        picture[box] = cv2.inpaint(photo[box], (~known[box]).astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
+    return picture.astype(np.float32)
+
+
 def cut_parts(photo: npt.NDArray[np.uint8], joints: Array, person: Array) -> list[Part]:
     """Cut the person into torso, head and limbs, each pixel going to the nearest, with some overlap at the joints."""
     size_hw = (photo.shape[0], photo.shape[1])
@@ -103,8 +113,8 @@ def cut_parts(photo: npt.NDArray[np.uint8], joints: Array, person: Array) -> lis
             own |= (distances[number] < 1) & (distances[number] < 1.3 * distances.min(axis=0))
         else:  # the torso goes on beneath the arms that cover it
             hidden = (distances[0] < 1.4) & ~own & (person > 0.5)
-            filled = cv2.inpaint(photo, hidden.astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
-            picture, own = filled.astype(np.float32), own | hidden
+            own |= hidden
+            picture = fill_from_own(photo, own & ~hidden, own)
         alpha = cv2.GaussianBlur(own.astype(np.float32), (0, 0), 1.0) * person
         left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
         if width:

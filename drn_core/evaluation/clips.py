@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
@@ -15,7 +15,9 @@ from drn_core.evaluation.images import decibels
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.temporal import joint_jitter
 
-__all__ = ["ClipScorer", "frame_key", "pool_frames"]
+__all__ = ["ClipScorer", "ScoredHook", "frame_key", "pool_frames"]
+
+ScoredHook = Callable[[FramePair, FrameScores], None]
 
 
 def frame_key(name: str) -> str:
@@ -38,17 +40,26 @@ class ClipScorer:
     Args:
         protocol: decides which scores are taken.
         source_index: frame the photo was taken from; frames near it are left out. None keeps all.
+        on_scored: called with each frame and its scores, in order, in the caller's thread; may add scores.
         num_threads: worker threads for the picture metrics.
     """
 
-    def __init__(self, protocol: Protocol, *, source_index: int | None = None, num_threads: int = 2) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        *,
+        source_index: int | None = None,
+        on_scored: ScoredHook | None = None,
+        num_threads: int = 2,
+    ) -> None:
         self.indices: list[int] = []
         self._with_details = "warp" in protocol.names
         self._margin = int(str(protocol.settings.get("source_margin_frames", 0)))
         self._source_index = source_index
         self._previous: FramePair | None = None
         self._workers = ThreadPoolExecutor(num_threads)
-        self._running: deque[Future[FrameScores]] = deque()
+        self._on_scored = on_scored
+        self._running: deque[tuple[FramePair, Future[FrameScores]]] = deque()
         self._limit = 2 * num_threads
         self._done: list[FrameScores] = []
         self._joint_errors: list[npt.NDArray[np.float64]] = []
@@ -57,7 +68,9 @@ class ClipScorer:
     def __enter__(self) -> ClipScorer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._workers.shutdown(cancel_futures=True)
 
     def wants(self, index: int) -> bool:
@@ -83,18 +96,25 @@ class ClipScorer:
         found = pair.generated_reading.keypoints
         error = np.full_like(pair.real_joints, np.nan) if found is None else found - pair.real_joints
         self._joint_errors.append(error.astype(np.float64) / pair.torso_px)
-        self._running.append(self._workers.submit(_score, pair, self._previous, self._with_details))
+        self._running.append((pair, self._workers.submit(_score, pair, self._previous, self._with_details)))
         self._previous = pair
         while len(self._running) > self._limit:
-            self._done.append(self._running.popleft().result())
+            self._collect()
 
     def finish(self) -> list[FrameScores]:
         """Wait for the last frames and return the scores of all, in order."""
         while self._running:
-            self._done.append(self._running.popleft().result())
+            self._collect()
         if self._with_details and len(self._done) > 2:
             self._add_jitter()
         return self._done
+
+    def _collect(self) -> None:
+        pair, future = self._running.popleft()
+        scores = future.result()
+        if self._on_scored is not None:
+            self._on_scored(pair, scores)
+        self._done.append(scores)
 
     def _add_jitter(self) -> None:
         jitter = 100 * joint_jitter(np.stack(self._joint_errors))

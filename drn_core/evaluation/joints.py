@@ -48,7 +48,7 @@ def joint_errors(found: Points, target: Points) -> npt.NDArray[np.float64]:
     Returns:
         (...) pixels; NaN where either is absent.
     """
-    return np.linalg.norm(found.astype(np.float64) - target, axis=-1)
+    return np.asarray(np.linalg.norm(found.astype(np.float64) - target, axis=-1))
 
 
 def head_box(joints: Points, head: Sequence[int] = OPENPOSE_HEAD) -> tuple[float, float] | None:

@@ -14,6 +14,8 @@ from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 
 __all__ = ["PART_JOINTS", "PART_NAMES", "part_labels"]
 
+FloatMap = npt.NDArray[np.float32]
+
 PART_NAMES: Final = ("head", "torso", "arms", "hands", "legs", "feet")
 
 
@@ -48,10 +50,11 @@ _TORSO_FLOOR: Final = 0.8
 _WORK_SIDE_PX: Final = 192
 
 
-def _distance_to_segment(grid: npt.NDArray[np.float32], a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]):  # type: ignore[no-untyped-def]  # noqa: E501
+def _distance_to_segment(grid: FloatMap, a: FloatMap, b: FloatMap) -> FloatMap:
+    """Return the distance of points (..., 2) to the segment from a to b, both (2,)."""
     along = b - a
     t = np.clip(((grid - a) @ along) / max(float(along @ along), 1e-6), 0.0, 1.0)
-    return np.hypot(grid[..., 0] - a[0] - t * along[0], grid[..., 1] - a[1] - t * along[1])
+    return np.asarray(np.hypot(grid[..., 0] - a[0] - t * along[0], grid[..., 1] - a[1] - t * along[1]))
 
 
 def part_labels(keypoints: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
@@ -89,4 +92,4 @@ def _nearest_part(points: npt.NDArray[np.float32], size: tuple[int, int]) -> npt
             a, b = points[JOINT_INDEX[f"{side}_{start}"]], points[JOINT_INDEX[f"{side}_{end}"]]
             distance = _distance_to_segment(grid, a, b) / (radius * torso)
             nearest[part] = np.minimum(nearest[part], distance) if part in nearest else distance
-    return np.stack([nearest[name] for name in PART_NAMES]).argmin(axis=0).astype(np.uint8)
+    return np.asarray(np.stack([nearest[name] for name in PART_NAMES]).argmin(axis=0), np.uint8)

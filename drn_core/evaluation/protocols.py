@@ -110,7 +110,7 @@ _PAIRS_METRICS: Final = (
     *(
         Metric(
             f"recall_{k}", "%", "higher", "semantic",
-            f"Relevant source images among the {k} nearest, over all relevant ones (ResNet-50 features, cosine).",
+            f"Relevant source images among the {k} nearest, over all relevant ones (ResNet-50, cosine).",
             needs="retriever",
         )
         for k in RECALL_RANKS
@@ -143,13 +143,17 @@ _PAIRS_METRICS: Final = (
         )
         for k in RECALL_RANKS
     ),
-    Metric("face_found", "%", "higher", "semantic", "Pairs with a real target face in which one is found.", needs="dlib"),
+    Metric(
+        "face_found", "%", "higher", "semantic", "Pairs with a real target face in which one is found.", needs="dlib",
+    ),
     Metric(
         "face_match", "%", "higher", "semantic",
         "Pairs with a real target face whose descriptor lies within 0.6 of it; not found counts as no match.",
         needs="dlib",
     ),
-    Metric("face_distance", "", "lower", "semantic", "Mean distance of the descriptors where both are found.", needs="dlib"),
+    Metric(
+        "face_distance", "", "lower", "semantic", "Mean distance of descriptors where both are found.", needs="dlib",
+    ),
     Metric(
         "pckh", "%", "higher", "structural",
         "Target joints found again within half the head's box in x and in y (PATN's rule), all joints pooled.",
@@ -160,7 +164,7 @@ _PAIRS_METRICS: Final = (
     Metric("miss", "%", "lower", "structural", "Generated images in which nobody is found."),
     Metric(
         "ssim", "", "higher", "perceptual",
-        "The lineage's SSIM: padded with white to a square, Gaussian window (sigma 1.5), data range of the generated image.",
+        "The lineage's SSIM: padded with white to a square, Gaussian window, data range of the generated image.",
     ),
     Metric("ssim_plain", "", "higher", "perceptual", "SSIM, uniform 7x7 window, data range 255, no padding."),
     Metric("psnr", "dB", "higher", "perceptual", "Mean over the pairs of each pair's PSNR."),
@@ -177,7 +181,7 @@ _PAIRS_METRICS: Final = (
     Metric(
         "is", "", "higher", "perceptual", "Inception score, 10 splits, padded images.", "set", "inception",
     ),
-    Metric("blur", "", "lower", "perceptual", "No reference: Crete's blur effect of the grey image (0 sharp, 1 blurred)."),
+    Metric("blur", "", "lower", "perceptual", "No reference: Crete's blur effect (0 sharp, 1 blurred)."),
 )  # fmt: skip
 
 PAIRS: Final = Protocol(

@@ -15,7 +15,8 @@ RealMotion = tuple[npt.NDArray[np.float32], BoolArray]
 
 
 def _dis_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return np.asarray(cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(start, end, None), np.float32)
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return np.asarray(estimator.calc(start, end, None), np.float32)  # type: ignore[call-overload]
 
 
 def _sample(image: npt.NDArray[np.generic], flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -1,32 +1,77 @@
-"""Compare one generated clip with the real one, streaming both."""
+"""Measure one generated clip against the real one, streaming both."""
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
-from drn_core.evaluation.reenactment import ClipScorer, FrameScores, pool_frames
+from drn_core.evaluation.clips import ClipScorer, ScoredHook, pool_frames
+from drn_core.evaluation.frames import FramePair, FrameScores, is_measurable
+from drn_core.evaluation.protocol import Protocol
+from drn_core.evaluation.report import Row
+from retarget.errors import InputError, OutputError
 from retarget.evaluation.observers import Observer
 from retarget.evaluation.truth import ClipReadings
 from retarget.records import UInt8Array
+from retarget.video.reader import open_video
 
-__all__ = ["ClipComparison", "compare_clips", "decode", "save_frame"]
+__all__ = ["ClipResult", "Example", "count_frames", "measure_clip", "save_frame"]
+
+_EXAMPLE_HEIGHT_PX = 240
+_EXAMPLES_PER_END = 3
 
 
-def decode(path: Path) -> Iterator[UInt8Array]:
-    """Yield the frames of a video, (H, W, 3) uint8 RGB each.
+@dataclass(frozen=True)
+class Example:
+    """A frame worth looking at.
+
+    Attributes:
+        title: which clip and frame.
+        score: SSIM inside the person.
+        jpeg: real and generated side by side.
+    """
+
+    title: str
+    score: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What was measured of one clip.
+
+    Attributes:
+        row: pooled figures and the series of all frames.
+        best: frames of the highest SSIM, best first.
+        worst: frames of the lowest SSIM, worst first.
+        num_real: frames of the real clip.
+        num_generated: frames of the generated clip.
+    """
+
+    row: Row
+    best: list[Example]
+    worst: list[Example]
+    num_real: int
+    num_generated: int
+
+
+def count_frames(clip: Path) -> int:
+    """Count the frames that can be decoded.
 
     Args:
-        path: the video file.
+        clip: the video file.
+
+    Raises:
+        InputError: it can't be read.
     """
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+    with open_video(clip) as reader:
+        return sum(1 for _ in reader)
 
 
 def save_frame(clip: Path, index: int, target: Path) -> None:
@@ -36,31 +81,18 @@ def save_frame(clip: Path, index: int, target: Path) -> None:
         clip: the video file.
         index: running number of the frame.
         target: the PNG file.
+
+    Raises:
+        InputError: the clip can't be read or has no such frame.
+        OutputError: the picture can't be written.
     """
-    for number, rgb in enumerate(decode(clip)):
-        if number == index:
-            cv2.imwrite(str(target), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-            return
-    raise ValueError(f"{clip} has no frame {index}")
-
-
-@dataclass(frozen=True)
-class ClipComparison:
-    """Scores of one clip.
-
-    Attributes:
-        pooled: figures of the whole clip.
-        frames: figures of each frame that counted.
-        indices: running numbers of those frames.
-        num_real: frames of the real clip.
-        num_generated: frames of the generated clip.
-    """
-
-    pooled: dict[str, float]
-    frames: list[FrameScores]
-    indices: list[int]
-    num_real: int
-    num_generated: int
+    with open_video(clip) as reader:
+        for frame in reader:
+            if frame.index == index:
+                if not cv2.imwrite(str(target), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR)):
+                    raise OutputError(f"{target}: can't be written")
+                return
+    raise InputError(f"{clip}: has no frame {index}")
 
 
 def _fit(generated: UInt8Array, real: UInt8Array) -> UInt8Array:
@@ -70,49 +102,119 @@ def _fit(generated: UInt8Array, real: UInt8Array) -> UInt8Array:
     return np.asarray(cv2.resize(generated, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def compare_clips(
+@dataclass
+class _Examples:
+    """Keeps the few best and worst frames, shrunk, while a clip streams by."""
+
+    name: str
+    _best: list[tuple[float, int, bytes]] = field(default_factory=list)
+    _worst: list[tuple[float, int, bytes]] = field(default_factory=list)
+
+    def offer(self, pair: FramePair, scores: FrameScores) -> None:
+        score = scores.get("ssim")
+        if score is None:
+            return
+        for heap, key in ((self._best, score), (self._worst, -score)):
+            if len(heap) < _EXAMPLES_PER_END or key > heap[0][0]:
+                heapq.heappush(heap, (key, pair.index, _side_by_side(pair)))
+                if len(heap) > _EXAMPLES_PER_END:
+                    heapq.heappop(heap)
+
+    def best(self) -> list[Example]:
+        return [Example(f"{self.name}, frame {i}", key, jpeg) for key, i, jpeg in sorted(self._best, reverse=True)]
+
+    def worst(self) -> list[Example]:
+        return [Example(f"{self.name}, frame {i}", -key, jpeg) for key, i, jpeg in sorted(self._worst, reverse=True)]
+
+
+def _side_by_side(pair: FramePair) -> bytes:
+    both = np.hstack([pair.real, pair.generated])
+    scale = min(1.0, _EXAMPLE_HEIGHT_PX / both.shape[0])
+    small = cv2.resize(both, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return jpeg.tobytes()
+
+
+@dataclass
+class _Counter:
+    real: int = 0
+    generated: int = 0
+
+
+def _paired_frames(
+    real_clip: Path, generated_clip: Path, counter: _Counter
+) -> Iterator[tuple[int, UInt8Array, UInt8Array]]:
+    """Yield (index, real, generated) while both clips last, then count what is left over."""
+    with contextlib.ExitStack() as stack:
+        real_frames = iter(stack.enter_context(open_video(real_clip)))
+        generated_frames = iter(stack.enter_context(open_video(generated_clip)))
+        for real in real_frames:
+            counter.real += 1
+            generated = next(generated_frames, None)
+            if generated is None:
+                break
+            counter.generated += 1
+            yield counter.real - 1, real.rgb, generated.rgb
+        counter.real += sum(1 for _ in real_frames)
+        counter.generated += sum(1 for _ in generated_frames)
+
+
+def measure_clip(
     real_clip: Path,
     generated_clip: Path,
     observer: Observer,
+    protocol: Protocol,
     *,
+    name: str,
     step: int = 1,
     source_index: int | None = None,
     face: bool = True,
     readings_folder: Path | None = None,
-) -> ClipComparison:
+    on_scored: ScoredHook | None = None,
+) -> ClipResult:
     """Score a generated clip against the real one, frame by frame.
 
     Args:
         real_clip: the truth.
         generated_clip: the video to judge; its frames are resized to the real clip's size where they differ.
         observer: reads joints, mask and face.
+        protocol: which figures to take.
+        name: of the sample in the report.
         step: every how many frames one is measured.
-        source_index: frame the photo was taken from; frames within 5 of it are left out.
+        source_index: frame the photo was taken from; frames near it are left out.
         face: whether faces are compared.
         readings_folder: where readings of the real clip are kept; None keeps none.
+        on_scored: called with each frame and its scores, in order; may add scores (networks do).
+
+    Raises:
+        InputError: a clip can't be read, or no frame of the real one shows a person.
     """
-    scorer = ClipScorer(source_index=source_index)
     readings = ClipReadings(real_clip, readings_folder)
-    num_real = num_generated = 0
-    generated_frames = decode(generated_clip)
-    for index, real in enumerate(decode(real_clip)):
-        num_real += 1
-        generated = next(generated_frames, None)
-        if generated is None:
-            continue
-        num_generated += 1
-        if index % step:
-            continue
-        if not scorer.wants(index):
-            scorer.skip()
-            continue
-        reading = readings.read(index, real, observer, face=face)
-        if not reading.has_person:
-            scorer.skip()
-            continue
-        fitted = _fit(generated, real)
-        seen = observer.read(fitted, face=face and reading.face is not None)
-        scorer.add(index, real, fitted, reading, seen)
-    num_generated += sum(1 for _ in generated_frames)
+    counter, examples = _Counter(), _Examples(name)
+
+    def collect(pair: FramePair, scores: FrameScores) -> None:
+        if on_scored is not None:
+            on_scored(pair, scores)
+        examples.offer(pair, scores)
+
+    with ClipScorer(protocol, source_index=source_index, on_scored=collect) as scorer:
+        for index, real, generated in _paired_frames(real_clip, generated_clip, counter):
+            if index % step:
+                continue
+            reading = readings.read(index, real, observer, face=face) if scorer.wants(index) else None
+            if reading is None or not is_measurable(reading):
+                scorer.skip()
+                continue
+            fitted = _fit(generated, real)
+            scorer.add(FramePair(index, real, fitted, reading, observer.read(fitted, face=reading.face is not None)))
+        frames = scorer.finish()
     readings.save()
-    return ClipComparison(pool_frames(scorer.frames), scorer.frames, scorer.indices, num_real, num_generated)
+    if not frames:
+        raise InputError(f"{real_clip}: no frame to measure on", hint="it shows no person, or is too short")
+    row = Row(name, pool_frames(frames, protocol), series=_series(frames), indices=scorer.indices)
+    return ClipResult(row, examples.best(), examples.worst(), counter.real, counter.generated)
+
+
+def _series(frames: list[FrameScores]) -> dict[str, list[float | None]]:
+    keys = sorted({key for scores in frames for key in scores})
+    return {key: [scores.get(key) for scores in frames] for key in keys}

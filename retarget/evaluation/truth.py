@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -65,7 +66,8 @@ class ClipReadings:
             self._is_changed = True
             if face:
                 self._with_face.add(index)
-        return self._readings[index]
+        kept = self._readings[index]
+        return kept if face else replace(kept, face=None)
 
     def save(self) -> None:
         """Write the readings, if there are new ones: to a temporary name, then renamed."""

@@ -1,0 +1,188 @@
+"""What all suites share: options, the check of required metrics, network metrics of clips, report files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from drn_core.evaluation.frames import FramePair, FrameScores
+from drn_core.evaluation.protocol import Protocol
+from drn_core.evaluation.report import Missing, Report, Row, Skipped
+from drn_core.evaluation.statistics import Estimate
+from retarget.errors import ModelError, OutputError, UsageError
+from retarget.evaluation.clip import Example
+from retarget.evaluation.networks import Networks, find_networks, missing_metrics
+from retarget.evaluation.provenance import collect_provenance
+
+__all__ = ["ClipNetworks", "Evaluation", "SuiteOptions", "build_report", "check_required", "write_atomically"]
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """Options that all suites understand.
+
+    Attributes:
+        require: metrics that must be computed; "all" for every one of the protocol.
+        skip_bad: leave bad samples out, count them in the report; otherwise the first one is an error.
+        face: compare faces.
+        retriever: weights of the retrieval network.
+        readings_folder: where readings of real clips are kept; None keeps none.
+    """
+
+    require: tuple[str, ...] = ()
+    skip_bad: bool = False
+    face: bool = True
+    retriever: Path | None = None
+    readings_folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report and the pictures that go onto its page.
+
+    Attributes:
+        report: figures.
+        best: the best samples, best first.
+        worst: the worst samples, worst first.
+    """
+
+    report: Report
+    best: Sequence[Example] = field(default_factory=list)
+    worst: Sequence[Example] = field(default_factory=list)
+
+
+def check_required(protocol: Protocol, options: SuiteOptions) -> tuple[Networks, list[Missing]]:
+    """Find the networks, and make sure that what is required can be computed, before anything is.
+
+    Args:
+        protocol: what is measured.
+        options: `require`, `face` and `retriever` are read.
+
+    Returns:
+        The networks and the list of metrics that will not be computed.
+
+    Raises:
+        UsageError: an unknown metric is required.
+        ModelError: a required metric lacks its network.
+    """
+    networks = find_networks(options.retriever)
+    missing = missing_metrics(protocol, networks)
+    if not options.face:
+        named = {item.metric for item in missing}
+        faces = [m.name for m in protocol.metrics if m.needs == "dlib" and m.name not in named]
+        missing += [Missing(name, "faces", "leaving out --no-face") for name in faces]
+    wanted = set(protocol.names) if "all" in options.require else set(options.require)
+    unknown = wanted - set(protocol.names)
+    if unknown:
+        raise UsageError(
+            f"--require: {protocol.id} has no metric {', '.join(sorted(unknown))}",
+            hint="known: " + ", ".join(protocol.names),
+        )
+    absent = [item for item in missing if item.metric in wanted]
+    if absent:
+        raise ModelError(f"required metrics can't be computed: {'; '.join(map(str, absent))}")
+    return networks, missing
+
+
+class ClipNetworks:
+    """Adds the network metrics of clips, frame by frame, and keeps the set figures.
+
+    Args:
+        networks: what this machine has.
+        protocol: networks of metrics that it does not name are not loaded.
+    """
+
+    def __init__(self, networks: Networks, protocol: Protocol) -> None:
+        self._lpips = networks.lpips() if networks.lpips and "lpips" in protocol.names else None
+        self._inception = networks.inception() if networks.inception and "fid" in protocol.names else None
+        self._frechet: Any = None
+        if self._inception is not None:
+            from drn_core.evaluation.distribution import FrechetMeter
+
+            self._frechet = FrechetMeter(self._inception.num_features)
+
+    def add(self, pair: FramePair, scores: FrameScores) -> None:
+        """Look at one frame; a hook for `measure_clip`.
+
+        Args:
+            pair: the frame, real and generated.
+            scores: "lpips" is added.
+        """
+        if self._lpips is not None:
+            box = pair.box.slices
+            distance = self._lpips.distance(pair.real[box], pair.generated[box])
+            if distance is not None:
+                scores["lpips"] = distance
+        if self._inception is not None:
+            self._frechet.add(self._inception.features(pair.real)[0], real=True)
+            self._frechet.add(self._inception.features(pair.generated)[0], real=False)
+
+    def set_figures(self) -> dict[str, float]:
+        """Return the figures of the whole set."""
+        distance = None if self._frechet is None else self._frechet.compute()
+        return {} if distance is None else {"fid": distance}
+
+
+def build_report(
+    protocol: Protocol,
+    rows: Sequence[Row],
+    summary: Mapping[str, Estimate],
+    *,
+    subject: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    missing: Sequence[Missing],
+    skipped: Sequence[Skipped],
+) -> Report:
+    """Put a report together and list every metric of the protocol that has no figure.
+
+    Args:
+        protocol: what was measured.
+        rows: the samples.
+        summary: the figures.
+        subject: what was evaluated.
+        settings: of this run; the protocol's are added.
+        missing: metrics known beforehand not to be computed.
+        skipped: samples left out.
+    """
+    named = {item.metric for item in missing}
+    without = [name for name in protocol.names if name not in summary and name not in named]
+    return Report(
+        protocol=protocol.id,
+        subject=subject,
+        settings={**protocol.settings, **settings},
+        provenance=collect_provenance(),
+        summary=summary,
+        rows=rows,
+        missing=[*missing, *(Missing(name, "samples in which it can be taken", "other input") for name in without)],
+        skipped=skipped,
+    )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it.
+
+    Args:
+        path: the file.
+        text: its content.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    try:
+        with NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as stream:
+            temporary = Path(stream.name)
+            try:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+                temporary.chmod(0o644)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OutputError(f"{path}: can't be written: {error.strerror}") from error
