@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DecodeLimits", "EncodeConfig", "PoseConfig", "SmoothingConfig"]
+__all__ = ["DecodeLimits", "EncodeConfig", "PoseConfig", "RenderConfig", "SmoothingConfig", "TransferConfig"]
 
 Codec = Literal["h264", "hevc", "prores4444", "vp9", "png"]
 
@@ -76,3 +76,49 @@ class SmoothingConfig:
     sigma_seconds: float = 0.067
     max_gap_seconds: float = 0.5
     anchor_to_flow: bool = True
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """How the driver's motion is carried over to the source's body.
+
+    Attributes:
+        align: "body" lays the driver frame whose pose is nearest to the photo's onto the photo's person, "none" keeps
+            the driver's place and size in its picture.
+        bias_angle_degrees: differences of direction between photo and reference frame well below this are taken for
+            the estimator's bias and removed; larger ones are real differences of pose.
+        bias_tilt_degrees: the same for the bone's direction in space; where photo and reference frame agree in it,
+            the two lengths give the ratio of the bodies directly.
+        bias_length_limit: such a ratio changes a length at most by this factor.
+        bone_ratio_limit: a single bone's size ratio stays within this factor of the whole body's.
+        stretch_limit: a part is drawn out at most by this factor of what the photo shows of it; past it the limb
+            stays shorter than the driver asks.
+        scale_seconds: smoothing of the person's size (distance to the camera).
+    """
+
+    align: Literal["body", "none"] = "body"
+    bias_angle_degrees: float = 20.0
+    bias_tilt_degrees: float = 30.0
+    bias_length_limit: float = 2.0
+    bone_ratio_limit: float = 1.3
+    stretch_limit: float = 1.6
+    scale_seconds: float = 0.4
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How the output is drawn.
+
+    Attributes:
+        model: "prior" (geometry alone), "default" (the shipped network) or a checkpoint file.
+        device: "auto", "cpu" or "cuda[:N]".
+        max_side_px: longer photos are scaled down to this before anything else; None keeps the default limit.
+        background: "source", "driver", "transparent", "#rrggbb", or the path of an image or video.
+        watermark: text drawn into a corner; empty for none.
+    """
+
+    model: str = "default"
+    device: str = "auto"
+    max_side_px: int | None = None
+    background: str = "source"
+    watermark: str = ""

@@ -8,7 +8,7 @@ of its own frames is therefore the identity at that frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from drn_core.prior.geometry import fit_similarity
 from drn_core.prior.transforms import FACE_WEIGHTS
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
+from retarget.config import TransferConfig
 from retarget.pipeline.proportions import (
     CHAINS,
     SPAN_BONES,
@@ -27,7 +28,7 @@ from retarget.pipeline.proportions import (
 )
 from retarget.records import Pose, PoseTrack
 
-__all__ = ["TransferConfig", "TransferredTrack", "transfer_track"]
+__all__ = ["TransferredTrack", "nearest_frame", "transfer_track"]
 
 Array = npt.NDArray[np.float64]
 
@@ -36,30 +37,6 @@ _NUM_CHAIN: Final = len(CHAINS)
 _SHOULDERS, _HIPS, _SPINE = _NUM_CHAIN, _NUM_CHAIN + 1, _NUM_CHAIN + 2
 _ANKLES: Final = (JOINT_INDEX["left_ankle"], JOINT_INDEX["right_ankle"])
 _KNEES: Final = (JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"])
-
-
-@dataclass(frozen=True)
-class TransferConfig:
-    """How motion is carried over.
-
-    Attributes:
-        align: "body" puts the driver's reference pose onto the photo's person, "none" keeps the driver's place in
-            its picture.
-        bias_angle_degrees: differences of direction between photo and reference frame well below this are taken for
-            the estimator's bias and removed; larger ones are real differences of pose.
-        bias_tilt_degrees: the same for the bone's direction in space; where photo and reference frame agree in it,
-            the two lengths give the ratio of the bodies directly.
-        bias_length_limit: such a ratio changes a length at most by this factor.
-        bone_ratio_limit: a single bone's size ratio stays within this factor of the whole body's.
-        scale_seconds: smoothing of the person's size (distance to the camera).
-    """
-
-    align: Literal["body", "none"] = "body"
-    bias_angle_degrees: float = 20.0
-    bias_tilt_degrees: float = 30.0
-    bias_length_limit: float = 2.0
-    bone_ratio_limit: float = 1.3
-    scale_seconds: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -193,7 +170,7 @@ def _face_offsets(source: Pose, track: PoseTrack, reference: int, ratio: float, 
     return np.asarray(same * relative + (1 - same) * absolute)
 
 
-def transfer_track(source: Pose, track: PoseTrack, config: TransferConfig = TransferConfig()) -> TransferredTrack:
+def transfer_track(source: Pose, track: PoseTrack, config: TransferConfig | None = None) -> TransferredTrack:
     """Carry the driver's motion over to the source's body.
 
     Args:
@@ -204,6 +181,7 @@ def transfer_track(source: Pose, track: PoseTrack, config: TransferConfig = Tran
     Returns:
         One output skeleton per driver frame.
     """
+    config = config or TransferConfig()
     reference = nearest_frame(source, track)
     rate = _frame_rate(track)
     raw_scale = picture_scale(track.keypoints, track.world, track.confidence)

@@ -1,0 +1,35 @@
+"""`retarget video`: photo + driving video -> video."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from retarget.cli.options import add_video_options, job_from_args
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--source", required=True, type=Path, metavar="PHOTO", help="photo of the person")
+    parser.add_argument("--driver", required=True, type=Path, metavar="VIDEO", help="video of the motion")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="video to write (PHOTO_VIDEO.mp4, here)")
+    add_video_options(parser)
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what happened as JSON")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the video."""
+    from retarget.cli.terminal import TerminalProgress, print_outcome
+    from retarget.pipeline.job import JobProgress, run_video_job
+    from retarget.pipeline.report import check_report_path, write_report
+
+    job = job_from_args(args)
+    check_report_path(args.report, overwrite=args.overwrite)
+    report = run_video_job(job, JobProgress() if args.quiet else TerminalProgress())
+    write_report(args.report, report)
+    if not args.quiet:
+        print_outcome(report)
+    return 0

@@ -1,0 +1,245 @@
+"""One job, from files to a file: photo + driver -> video, and a report of what happened."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from retarget import __version__
+from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
+from retarget.errors import UsageError
+from retarget.photo import read_photo
+from retarget.pipeline.background import Background, open_background
+from retarget.pipeline.conveyor import consume_behind
+from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
+from retarget.pipeline.source import SourceModel, build_source, fit_photo
+from retarget.pipeline.watermark import Watermark
+from retarget.pose.extractor import TrackResult, extract_track
+from retarget.video.output_path import check_output_path
+from retarget.video.reader import probe
+from retarget.video.writer import VideoWriter
+
+__all__ = ["JobProgress", "VideoJob", "run_video_job"]
+
+_REPORTED_PACKAGES = ("torch", "mediapipe", "av", "numba", "numpy", "opencv-contrib-python")
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """All that a job needs.
+
+    Attributes:
+        source: the photo.
+        driver: the driving video.
+        output: the video to write; a folder for codec "png".
+        start_seconds: where the driver begins; None at its start.
+        end_seconds: where it ends (not included); None at its end.
+        overwrite: replace an existing output.
+        keep_partial: take what can be read of a driver whose end is missing.
+        source_person: which person of the photo; see `PoseConfig.person`.
+        pose: reading of the driver.
+        smoothing: smoothing of the driver's track.
+        transfer: how motion is carried over.
+        render: how to draw.
+        encode: how to write.
+    """
+
+    source: Path
+    driver: Path
+    output: Path
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    overwrite: bool = False
+    keep_partial: bool = False
+    source_person: str = "largest"
+    pose: PoseConfig = field(default_factory=PoseConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
+
+
+class JobProgress:
+    """Where a job tells how far it is; this one keeps silent."""
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """Begin a stage ("reading", "rendering") of so many frames, where known."""
+
+    def advance(self, num_frames: int) -> None:
+        """Say how many frames of the stage are done."""
+
+    def end(self) -> None:
+        """End the stage."""
+
+
+class _Clock:
+    """Wall seconds of named stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[str, Any]:
+    """Make one video.
+
+    The photo is modelled while the driver is read; frames are encoded while the next ones are drawn.
+
+    Args:
+        job: what to do.
+        progress: told how far the job is.
+
+    Returns:
+        The report, ready for JSON.
+
+    Raises:
+        RetargetError: see `retarget.errors`; nothing is left behind.
+    """
+    progress, clock = progress or JobProgress(), _Clock()
+    began = time.perf_counter()
+    is_transparent = job.render.background == "transparent"
+    check_output_path(job.output, job.encode, overwrite=job.overwrite, alpha=is_transparent)
+    _check_job(job)
+    with clock.stage("open"):
+        photo = read_photo(job.source)
+        clip = probe(job.driver)
+    rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
+    with ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
+        with clock.stage("source"):
+            source_config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
+            building = pool.submit(build_source, rgb, photo_alpha=alpha, config=source_config, where=str(job.source))
+        with clock.stage("read driver"):
+            result = _read_driver(job, clip.num_frames, progress)
+        with clock.stage("wait for source"):
+            source = building.result()
+    retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
+    with clock.stage("transfer"):
+        plan = retargeter.plan(result.track)
+    with clock.stage("render"):
+        writer_warnings = _render(job, retargeter, plan, result, progress)
+    warnings = [*result.track.warnings, *plan.track.warnings, *writer_warnings]
+    return _report(job, source, plan, result, warnings, clock.seconds, time.perf_counter() - began)
+
+
+def _check_job(job: VideoJob) -> None:
+    if job.start_seconds is not None and job.end_seconds is not None and job.end_seconds <= job.start_seconds:
+        raise UsageError(f"--end {job.end_seconds:g} is not after --start {job.start_seconds:g}")
+
+
+def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> TrackResult:
+    progress.begin("reading", total)
+    try:
+        return extract_track(
+            job.driver,
+            start_seconds=job.start_seconds,
+            end_seconds=job.end_seconds,
+            pose=job.pose,
+            smoothing=job.smoothing,
+            progress=progress.advance,
+        )
+    finally:
+        progress.end()
+
+
+def _render(
+    job: VideoJob, retargeter: Retargeter, plan: MotionPlan, result: TrackResult, progress: JobProgress
+) -> tuple[tuple[str, str], ...]:
+    source = retargeter.source
+    is_transparent = job.render.background == "transparent"
+    background: Background | None = None
+    if not is_transparent:
+        background = open_background(job.render.background, source.plate)
+    mark = Watermark(job.render.watermark, source.size_hw)
+    writer = VideoWriter(
+        job.output,
+        source.size_hw,
+        result.track.time_base,
+        probe(job.driver).average_rate,
+        job.encode,
+        alpha=is_transparent,
+        overwrite=job.overwrite,
+        audio_source=job.driver,
+        audio_range=(job.start_seconds, job.end_seconds),
+    )
+    progress.begin("rendering", len(plan))
+
+    def write(frame: RenderedFrame) -> None:
+        writer.write(mark.draw(frame.image), frame.pts)
+        progress.advance(frame.index + 1)
+
+    try:
+        with writer:
+            consume_behind(retargeter.render(plan, background), write)
+    finally:
+        progress.end()
+        if background is not None:
+            background.close()
+    return writer.warnings
+
+
+def _report(
+    job: VideoJob,
+    source: SourceModel,
+    plan: MotionPlan,
+    result: TrackResult,
+    warnings: list[tuple[str, str]],
+    seconds: dict[str, float],
+    total_seconds: float,
+) -> dict[str, Any]:
+    settings = {key: value for key, value in asdict(job).items() if key not in {"source", "driver", "output"}}
+    clip = probe(job.driver)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return {
+        "format": "retarget-report/1",
+        "retarget": __version__,
+        "source": {"path": str(job.source), "size_hw": list(source.size_hw)},
+        "driver": {
+            "path": str(job.driver),
+            "size_hw": list(clip.size_hw),
+            "codec": clip.codec,
+            "average_rate": str(clip.average_rate) if clip.average_rate else None,
+            "duration_seconds": clip.duration_seconds,
+            "has_audio": clip.has_audio,
+        },
+        "output": {"path": str(job.output), "size_hw": list(source.size_hw), "num_frames": len(plan)},
+        "model": job.render.model,
+        "settings": settings,
+        "reference_frame": plan.track.reference_index,
+        "frames": [
+            {"pts": int(pts), "detected": bool(found), "confidence": round(float(confidence), 3)}
+            for pts, found, confidence in zip(
+                plan.pts, result.track.is_detected, result.raw.confidence.mean(1), strict=True
+            )
+        ],
+        "warnings": [{"code": code, "text": text} for code, text in warnings],
+        "seconds": {**{name: round(value, 3) for name, value in seconds.items()}, "total": round(total_seconds, 3)},
+        "frames_per_second": round(len(plan) / max(seconds.get("render", 0.0), 1e-6), 2),
+        "peak_memory_mb": round(peak, 1),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _REPORTED_PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

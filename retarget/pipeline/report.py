@@ -1,0 +1,46 @@
+"""Writing a job's report: JSON, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from retarget.video.output_path import PendingOutput, check_writable, output_errors
+
+__all__ = ["check_report_path", "write_report"]
+
+
+def check_report_path(path: Path | None, *, overwrite: bool = False) -> None:
+    """Refuse a report that can't be written, before any work is done.
+
+    Args:
+        path: the JSON file; None for no report.
+        overwrite: it may exist.
+
+    Raises:
+        OutputError: exists, no such folder, no permission.
+    """
+    if path is not None:
+        check_writable(path, overwrite=overwrite)
+
+
+def write_report(path: Path | None, report: dict[str, Any]) -> None:
+    """Write a report.
+
+    Args:
+        path: the JSON file; None writes nothing.
+        report: as `run_video_job` returns it.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    if path is None:
+        return
+    with output_errors(path), PendingOutput(path, overwrite=True) as pending:
+        with pending.temporary.open("w", encoding="utf-8") as stream:
+            json.dump(report, stream, indent=1, default=str)
+            stream.flush()
+            os.fsync(stream.fileno())
+        pending.commit()

@@ -1,0 +1,155 @@
+"""The Python API: set the source once, then draw it in any motion, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from drn_core.prior.ordering import layer_depths, stable_orders
+from drn_core.prior.render import PriorFrame, PriorRenderer
+from retarget.config import PoseConfig, RenderConfig, TransferConfig
+from retarget.photo import read_photo
+from retarget.pipeline.background import Background, StillBackground
+from retarget.pipeline.source import SourceModel, build_source, fit_photo
+from retarget.pipeline.transfer import TransferredTrack, transfer_track
+from retarget.records import PoseTrack, UInt8Array
+
+__all__ = ["MotionPlan", "RenderedFrame", "Retargeter"]
+
+
+@dataclass(frozen=True)
+class MotionPlan:
+    """A driver's motion on the source's body, and in which order its sheets cover each other.
+
+    Attributes:
+        track: the output skeletons.
+        orders: (T, 9) layer ids, back to front.
+        pts: (T,) the driver's times in ticks.
+        time_base: seconds per tick, as a float.
+    """
+
+    track: TransferredTrack
+    orders: npt.NDArray[np.int64]
+    pts: npt.NDArray[np.int64]
+    time_base: float
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.track)
+
+
+@dataclass(frozen=True)
+class RenderedFrame:
+    """One output frame and what it was made from.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA with straight alpha for a transparent background.
+        index: running number.
+        pts: the driver's time in ticks.
+        prior: the posed layers in their window.
+    """
+
+    image: UInt8Array
+    index: int
+    pts: int
+    prior: PriorFrame
+
+
+class Retargeter:
+    """One person, drawn in any motion.
+
+    Args:
+        source: the person's model; `Retargeter.from_photo` makes it from a file.
+        render: how to draw.
+        transfer: how motion is carried over.
+    """
+
+    def __init__(
+        self, source: SourceModel, *, render: RenderConfig | None = None, transfer: TransferConfig | None = None
+    ) -> None:
+        self._source = source
+        self._render = render or RenderConfig()
+        self._transfer = transfer or TransferConfig()
+        self._renderer = PriorRenderer(source.person, source.size_hw)
+
+    @classmethod
+    def from_photo(
+        cls,
+        path: str | Path,
+        *,
+        pose: PoseConfig | None = None,
+        render: RenderConfig | None = None,
+        transfer: TransferConfig | None = None,
+    ) -> Retargeter:
+        """Read a photo and model its person.
+
+        Args:
+            path: the photo.
+            pose: which person, how it is read.
+            render: how to draw.
+            transfer: how motion is carried over.
+
+        Returns:
+            The retargeter.
+
+        Raises:
+            InputError: the photo can't be read.
+            PersonNotFoundError: it shows nobody.
+        """
+        photo = read_photo(path)
+        render = render or RenderConfig()
+        rgb, alpha = fit_photo(photo.rgb, photo.alpha, render.max_side_px)
+        source = build_source(rgb, photo_alpha=alpha, config=pose, where=str(path))
+        return cls(source, render=render, transfer=transfer)
+
+    @property
+    def source(self) -> SourceModel:
+        """The person's model."""
+        return self._source
+
+    def plan(self, track: PoseTrack) -> MotionPlan:
+        """Carry a driver's motion over to the source's body.
+
+        Args:
+            track: the driver's smoothed track.
+
+        Returns:
+            The plan, one skeleton a frame.
+        """
+        transferred = transfer_track(self._source.pose, track, self._transfer)
+        orders = stable_orders(layer_depths(self._source.person.body, transferred.depth))
+        return MotionPlan(transferred, orders, track.pts, float(track.time_base))
+
+    def render(self, plan: MotionPlan, background: Background | None = None) -> Iterator[RenderedFrame]:
+        """Draw the frames of a plan, one after the other; memory does not grow.
+
+        Args:
+            plan: the motion.
+            background: what is behind the person; None leaves it transparent where the configuration says so and
+                shows the photo's own room otherwise.
+
+        Yields:
+            The frames in order.
+        """
+        is_transparent = self._render.background == "transparent" and background is None
+        behind = background or StillBackground(self._source.plate)
+        for index in range(len(plan)):
+            frame = self.pose(plan, index)
+            if is_transparent:
+                image = self._renderer.cut_out(frame)
+            else:
+                seconds = float(plan.pts[index] - plan.pts[0]) * plan.time_base
+                image = self._renderer.paint(frame, torch.from_numpy(behind.at(seconds)))
+            yield RenderedFrame(np.asarray(image.numpy(), np.uint8), index, int(plan.pts[index]), frame)
+
+    def pose(self, plan: MotionPlan, index: int) -> PriorFrame:
+        """Pose the layers for one frame of a plan."""
+        track = plan.track
+        return self._renderer.pose(
+            track.keypoints[index], track.depth[index], plan.orders[index], float(track.scale[index])
+        )
