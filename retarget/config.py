@@ -101,7 +101,7 @@ class TransferConfig:
     bias_tilt_degrees: float = 30.0
     bias_length_limit: float = 2.0
     bone_ratio_limit: float = 1.3
-    stretch_limit: float = 1.6
+    stretch_limit: float = 1.8
     scale_seconds: float = 0.4
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.geometry import Array, polygon_distance, segment_distance, unit
+from drn_core.prior.geometry import Array, perpendicular, polygon_distance, segment_distance, unit
 from drn_core.prior.parts import LIMBS, RADII, SEGMENTS, Limb, Part
 from drn_core.skeleton import JOINT_INDEX
 
@@ -18,6 +18,9 @@ __all__ = ["Body", "BodyFields", "hand_or_foot_bone", "lap_mask", "measure_body"
 _LEFT_SHOULDER, _RIGHT_SHOULDER = JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]
 _LEFT_HIP, _RIGHT_HIP = JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]
 _LEFT_EAR, _RIGHT_EAR = JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"]
+
+# Least half width of the trunk's quadrangle in torso lengths, for people seen from the side.
+_PROFILE_CHEST, _PROFILE_PELVIS = 0.09, 0.08
 
 # A part whose joints were not seen is nowhere near any pixel.
 _FAR = 50.0
@@ -179,15 +182,23 @@ def _convex_distance(points: Array, corners: Array) -> npt.NDArray[np.float32]:
 
 
 def trunk_corners(body: Body) -> npt.NDArray[np.float64]:
-    """Corners (4, 2) of the trunk without the arms' share of the shoulders."""
+    """Corners (4, 2) of the trunk without the arms' share of the shoulders; never thinner than a trunk in profile."""
     s, neck, pelvis = body.keypoints, body.neck, body.pelvis
+    along = unit(pelvis - neck)
+    across = perpendicular(along)
     drop = (pelvis - neck) * 0.12
-    return np.stack([
-        neck + (s[_LEFT_SHOULDER] - neck) * 0.6 + drop,
-        neck + (s[_RIGHT_SHOULDER] - neck) * 0.6 + drop,
-        pelvis + (s[_RIGHT_HIP] - pelvis) * 0.8,
-        pelvis + (s[_LEFT_HIP] - pelvis) * 0.8,
-    ])  # fmt: skip
+    corners = []
+    for middle, joints, share, least in (
+        (neck, (_LEFT_SHOULDER, _RIGHT_SHOULDER), 0.6, _PROFILE_CHEST),
+        (pelvis, (_RIGHT_HIP, _LEFT_HIP), 0.8, _PROFILE_PELVIS),
+    ):
+        half = (s[joints[0]] - s[joints[1]]) / 2 * share
+        missing = least * body.torso_length - abs(float(half @ across))
+        if missing > 0:
+            half = half + across * np.copysign(missing, float(half @ across))
+        offset = drop if middle is neck else 0.0
+        corners += [middle + half + offset, middle - half + offset]
+    return np.stack(corners)
 
 
 def _limb_fields(body: Body, points: Array, limb: Limb) -> dict[Part, npt.NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from drn_core.prior.cloth import extend_colours, fill_cloth
 from drn_core.prior.parts import Layer
 from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
+from drn_core.prior.twins import Rebuild, plan_rebuilds, rebuilt_body, rebuilt_texture
 
 __all__ = ["PersonLayers", "SourceImage", "build_person"]
 
@@ -54,8 +55,10 @@ class PersonLayers:
         textures: (9, h, w, 4) uint8 RGBA, straight alpha, indexed by `Layer`; empty layers are transparent.
         origin_xy: photo position of textures[:, 0, 0].
         mesh: the mesh over all layers, in photo pixels.
-        body: the body in photo pixels.
+        body: the body in photo pixels; limbs that were rebuilt are where their pixels lie, not where the photo
+            shows or hides them.
         size_hw: size of the photo.
+        rebuilt_limbs: names of the limbs that were rebuilt from their mirror twins.
     """
 
     textures: UInt8
@@ -63,6 +66,7 @@ class PersonLayers:
     mesh: LayerMesh
     body: Body
     size_hw: tuple[int, int]
+    rebuilt_limbs: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -147,6 +151,20 @@ def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UIn
     return np.dstack([colour, np.round(alpha * 255).astype(np.uint8)])
 
 
+def _textures(crop: _Crop, segmentation: Segmentation, rebuilds: list[Rebuild], scale: float) -> UInt8:
+    """Paint all sheets; rebuilt limbs last, since they copy finished ones."""
+    textures = np.zeros((len(Layer), *crop.alpha.shape, 4), np.uint8)
+    rebuilt = {layer: rebuild for rebuild in rebuilds for layer in rebuild.limb.layers}
+    for layer in Layer:
+        if layer not in rebuilt and segmentation.owned[layer].sum() >= _MIN_LAYER_PIXELS:
+            textures[layer] = _layer_texture(crop, segmentation, layer)
+    for layer, rebuild in rebuilt.items():
+        affine = rebuild.affine.copy()
+        affine[:, 2] /= scale
+        textures[layer] = rebuilt_texture(textures, replace(rebuild, affine=affine), layer)
+    return textures
+
+
 def build_person(source: SourceImage) -> PersonLayers:
     """Cut a photo into textured, skinned layers.
 
@@ -170,14 +188,14 @@ def build_person(source: SourceImage) -> PersonLayers:
     )
     working_rgb = cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA)
     segmentation = segment_layers(body, working_alpha > 0.3, np.asarray(working_rgb, np.uint8))
-    textures = np.zeros((len(Layer), height, width, 4), np.uint8)
+    rebuilds = plan_rebuilds(body, segmentation.seen_area, segmentation.expected_area)
+    body = rebuilt_body(body, rebuilds)
+    textures = _textures(crop, segmentation, rebuilds, scale)
     meshes = []
     for layer in Layer:
-        if segmentation.owned[layer].sum() < _MIN_LAYER_PIXELS:
-            continue
-        textures[layer] = _layer_texture(crop, segmentation, layer)
         coverage = _resize((textures[layer, ..., 3] > 5).astype(np.float32), working_hw) > 0.0
-        meshes.append(mesh_layer(body, layer, coverage, _GRID_SPACING, (0.0, 0.0)))
+        if coverage.sum() >= _MIN_LAYER_PIXELS:
+            meshes.append(mesh_layer(body, layer, coverage, _GRID_SPACING, (0.0, 0.0)))
     mesh = join_meshes(meshes)
     photo_mesh = LayerMesh(
         source_xy=(mesh.source_xy / scale + origin).astype(np.float32),
@@ -187,11 +205,12 @@ def build_person(source: SourceImage) -> PersonLayers:
         triangle_part=mesh.triangle_part,
     )
     photo_body = Body(
-        keypoints=np.asarray(source.keypoints, np.float64),
+        keypoints=body.keypoints / scale + origin,
         confidence=body.confidence,
         depth=np.asarray(source.depth, np.float64),
         torso_length=body.torso_length / scale,
         radii={part: radius / scale for part, radius in body.radii.items()},
     )
     height_photo, width_photo = source.alpha.shape
-    return PersonLayers(textures, crop.origin_xy, photo_mesh, photo_body, (height_photo, width_photo))
+    rebuilt = tuple(rebuild.limb.name for rebuild in rebuilds)
+    return PersonLayers(textures, crop.origin_xy, photo_mesh, photo_body, (height_photo, width_photo), rebuilt)

@@ -55,12 +55,23 @@ def _near(fields: BodyFields) -> dict[Layer, Field]:
     return near
 
 
-def _nearest_layer(near: Mapping[Layer, Field], person: Mask) -> dict[Layer, Mask]:
+def _nearest_layer(body: Body, near: Mapping[Layer, Field], person: Mask) -> dict[Layer, Mask]:
     """Give each pixel to the sheet with the nearest part; well inside the trunk a limb has to be clearly nearer."""
     trunk_bias = 0.6 * (near[Layer.TORSO] < 0.05)
-    cost = np.stack([near[layer] + (trunk_bias if layer != Layer.TORSO else 0.0) for layer in Layer])
-    label = cost.argmin(0)
-    return {layer: (label == layer) & person for layer in Layer}
+    limbs = [np.minimum(near[limb.upper_layer], near[limb.lower_layer]) + trunk_bias for limb in LIMBS]
+    label = np.stack([near[Layer.TORSO], *limbs]).argmin(0)
+    owned = {Layer.TORSO: (label == 0) & person}
+    for index, limb in enumerate(LIMBS, start=1):
+        own = (label == index) & person
+        is_upper = _is_upper(body, near, limb)
+        owned[limb.upper_layer], owned[limb.lower_layer] = own & is_upper, own & ~is_upper
+    return owned
+
+
+def _is_upper(body: Body, near: Mapping[Layer, Field], limb: Limb) -> Mask:
+    """Whether a pixel of a limb is nearer to its upper bone, in pixels: half widths would favour the thicker part."""
+    upper_px = near[limb.upper_layer] * body.radii[limb.parts[0]]
+    return np.asarray(upper_px <= near[limb.lower_layer] * body.radii[limb.parts[1]])
 
 
 def is_arm_in_front(body: Body, limb: Limb) -> bool:
@@ -210,7 +221,7 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
     points = pixel_grid((person.shape[0], person.shape[1]))
     fields = measure_fields(body, points)
     near = _near(fields)
-    owned = _nearest_layer(near, person)
+    owned = _nearest_layer(body, near, person)
     for limb in LIMBS:
         if limb.is_arm and is_arm_in_front(body, limb):
             _claim_by_front_arm(owned, limb, fields, near, person, rgb)

@@ -22,6 +22,8 @@ _HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
 
 # A trunk seen from the side is about this fraction of its frontal width.
 _TRUNK_DEPTH_RATIO = 0.55
+# Left and right have changed sides only when both views show this share of the frontal width; less is noise.
+_TURNED_SHARE = 0.25
 # Assumed frontal half-width of shoulders and hips in spine lengths, where the photo shows them turned.
 _SHOULDER_WIDTH, _HIP_WIDTH = 0.75, 0.5
 
@@ -45,9 +47,13 @@ def _trunk_section(
     a1, b1 = float(line1 @ across1), float(line1 @ along1)
     full = max(abs(a0), width * length0)
     depth = _TRUNK_DEPTH_RATIO * full
-    narrowing = np.hypot(a1, depth * scale) / np.hypot(a0, depth)
-    narrowing = float(np.clip(narrowing, 0.5 * scale, 1.8 * scale)) * (1.0 if a0 * a1 >= 0 else -1.0)
-    shear = float(np.clip((b1 - b0 * stretch) / (abs(a0) + 0.3 * full), -0.5, 0.5)) * (1.0 if a0 >= 0 else -1.0)
+    narrowing = float(np.clip(np.hypot(a1, depth * scale) / np.hypot(a0, depth), 0.5 * scale, 1.8 * scale))
+    if a0 * a1 < 0 and min(abs(a0), abs(a1)) > _TURNED_SHARE * full:
+        narrowing = -narrowing  # seen from the other side
+    # a shoulder line that points at the camera says nothing of tilt
+    tilt_trust = min(1.0, min(abs(a0), abs(a1)) / (0.5 * full))
+    shear = float(np.clip((b1 - b0 * stretch) / (abs(a0) + 0.3 * full), -0.5, 0.5)) * tilt_trust
+    shear *= 1.0 if a0 >= 0 else -1.0
     matrix = (
         stretch * np.outer(along1, along0) + narrowing * np.outer(across1, across0) + shear * np.outer(along1, across0)
     )

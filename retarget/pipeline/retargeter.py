@@ -121,7 +121,7 @@ class Retargeter:
         Returns:
             The plan, one skeleton a frame.
         """
-        transferred = transfer_track(self._source.pose, track, self._transfer)
+        transferred = transfer_track(self._source.pose, track, self._transfer, drawn=self._source.person.body.keypoints)
         orders = stable_orders(layer_depths(self._source.person.body, transferred.depth))
         return MotionPlan(transferred, orders, track.pts, float(track.time_base))
 

@@ -8,14 +8,14 @@ of its own frames is therefore the identity at that frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.geometry import fit_similarity
 from drn_core.prior.transforms import FACE_WEIGHTS
-from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX, JOINT_NAMES
 from retarget.config import TransferConfig
 from retarget.pipeline.proportions import (
     CHAINS,
@@ -170,13 +170,21 @@ def _face_offsets(source: Pose, track: PoseTrack, reference: int, ratio: float, 
     return np.asarray(same * relative + (1 - same) * absolute)
 
 
-def transfer_track(source: Pose, track: PoseTrack, config: TransferConfig | None = None) -> TransferredTrack:
+def transfer_track(
+    source: Pose,
+    track: PoseTrack,
+    config: TransferConfig | None = None,
+    *,
+    drawn: npt.NDArray[np.floating[Any]] | None = None,
+) -> TransferredTrack:
     """Carry the driver's motion over to the source's body.
 
     Args:
         source: the photo's pose; confidence 0 for joints that can't be used.
         track: the driver's smoothed track.
         config: options.
+        drawn: (33, 2) where the pixels of each joint are drawn from, for the limit of stretching; None takes the
+            photo's own joints.
 
     Returns:
         One output skeleton per driver frame.
@@ -193,14 +201,52 @@ def transfer_track(source: Pose, track: PoseTrack, config: TransferConfig | None
     follows = _held_weight(bone_confidence(track.confidence), 0.1 * rate)
     held = photo[None] * relative_scale[:, None, None]
     vectors = follows[..., None] * driven + (1 - follows[..., None]) * held
+    vectors, stretched = _limit_stretch(
+        vectors, bone_vectors(source.keypoints if drawn is None else drawn), relative_scale, config.stretch_limit
+    )
     pelvis_seen = min(track.confidence[:, list(SPAN_BONES[1])].mean(), source.confidence[list(SPAN_BONES[1])].min())
     keypoints = _assemble(source, track, reference, vectors, body_ratio, config, hips_are_root=pelvis_seen > 0.5)
     confidence = np.asarray(track.confidence).copy()
     depth = track.depth * body_ratio
-    warnings = _missing_parts(source, track)
+    warnings = (*_missing_parts(source, track), *_stretch_warnings(stretched, config.stretch_limit))
     return TransferredTrack(
         keypoints.astype(np.float32), depth.astype(np.float32), confidence.astype(np.float32),
         relative_scale.astype(np.float32), reference, warnings,
+    )  # fmt: skip
+
+
+def _limit_stretch(
+    vectors: Array, drawn: Array, relative_scale: Array, limit: float
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Shorten limb bones that would draw their pixels out too far.
+
+    Returns:
+        The vectors, and (T, N) where the limit was met.
+    """
+    longest = limit * np.linalg.norm(drawn, axis=-1) * relative_scale[:, None]
+    length = np.linalg.norm(vectors, axis=-1)
+    factor = np.minimum(1.0, longest / np.maximum(length, 1e-6))
+    factor[:, _NUM_CHAIN:] = 1.0
+    return vectors * factor[..., None], factor < 0.999
+
+
+_LONG_BONES: Final = {
+    index: f"{JOINT_NAMES[parent].split('_')[0]} {part}"
+    for index, (parent, child) in enumerate(CHAINS)
+    for part, ends in {
+        "upper arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"),
+        "thigh": ("hip", "knee"), "shin": ("knee", "ankle"),
+    }.items()
+    if JOINT_NAMES[parent].endswith(ends[0]) and JOINT_NAMES[child].endswith(ends[1])
+}  # fmt: skip
+
+
+def _stretch_warnings(stretched: npt.NDArray[np.bool_], limit: float) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        ("W311", f"{name}: drawn shorter than the driver asks in {count} frames (the photo shows too little of it; "
+                 f"a part is stretched at most {limit:g} times)")
+        for index, name in _LONG_BONES.items()
+        if (count := int(stretched[:, index].sum())) > 0.05 * len(stretched)
     )  # fmt: skip
 
 
@@ -217,7 +263,7 @@ def _assemble(
     result = np.zeros((len(track), *source.keypoints.shape))
     root_joints = list(SPAN_BONES[1] if hips_are_root else SPAN_BONES[0])
     travel = track.keypoints[:, root_joints].mean(1) - track.keypoints[reference, root_joints].mean(0)
-    root = source.keypoints[root_joints].mean(0) + ratio * travel
+    root = source.keypoints[root_joints].mean(0) + _kept_in_frame(source, track, ratio * travel, root_joints)
     pelvis = root if hips_are_root else root - vectors[:, _SPINE]
     neck = root + vectors[:, _SPINE] if hips_are_root else root
     for middle, bone, (left, right) in (
@@ -231,6 +277,35 @@ def _assemble(
         source, track, reference, ratio, config
     )
     return result + _ground_shift(source, track, result, reference)
+
+
+def _kept_in_frame(source: Pose, track: PoseTrack, travel: Array, root_joints: list[int]) -> Array:
+    """Bring the root's sideways travel into the photo's width, where the driver stays in its own picture.
+
+    A photo is often narrower than the driver's stage. The whole motion is moved sideways where that is enough, and
+    made narrower where it isn't.
+    """
+    x = source.keypoints[root_joints, 0].mean() + travel[:, 0]
+    driver_x = track.keypoints[:, root_joints, 0].mean(1)
+    seen = track.is_detected & (driver_x > 0) & (driver_x < track.size_hw[1])
+    if not seen.any():
+        return travel
+    half_body = (
+        0.5 * float(np.ptp(source.keypoints[source.confidence > 0.3, 0])) if source.confidence.max() > 0.3 else 0.0
+    )
+    width = source.size_hw[1]
+    margin = min(0.5 * half_body, 0.25 * width)
+    low, high = float(x[seen].min()), float(x[seen].max())
+    room = (margin, width - 1 - margin)
+    if low >= room[0] and high <= room[1]:
+        return travel
+    shrink = min(1.0, (room[1] - room[0]) / max(high - low, 1e-6))
+    result = travel.copy()
+    result[:, 0] = shrink * travel[:, 0]
+    x = source.keypoints[root_joints, 0].mean() + result[:, 0]
+    low, high = float(x[seen].min()), float(x[seen].max())
+    result[:, 0] += max(room[0] - low, 0.0) + min(room[1] - high, 0.0)
+    return result
 
 
 def _head_middle(source: Pose, track: PoseTrack, reference: int, neck: Array, ratio: float) -> Array:

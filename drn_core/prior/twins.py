@@ -1,0 +1,113 @@
+"""Limbs that the photo hides, rebuilt from their mirror twins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.body import Body
+from drn_core.prior.geometry import perpendicular, unit
+from drn_core.prior.parts import LIMBS, Layer, Limb, Part
+from drn_core.skeleton import JOINT_INDEX, MIRROR
+
+__all__ = ["Rebuild", "limb_visibility", "plan_rebuilds", "rebuilt_body", "rebuilt_texture"]
+
+_SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
+
+# Shares of a limb's capsule that the photo shows; a limb in full view fills 0.5 to 0.8 of it (development photos).
+# Below the first a limb counts as hidden, below the second if the estimator doubts its joints, too; a twin must show
+# the third.
+_HIDDEN, _DOUBTFUL, _WELL_SEEN = 0.3, 0.5, 0.45
+# Shoulders narrower than this share of the torso's length mean a person seen from the side.
+_PROFILE_WIDTH = 0.35
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """How a hidden limb is made from its twin.
+
+    Attributes:
+        limb: the limb that is hidden.
+        affine: (2, 3), takes the twin's pixels to where the rebuilt limb lies.
+    """
+
+    limb: Limb
+    affine: npt.NDArray[np.float64]
+
+
+def limb_visibility(limb: Limb, seen: Mapping[Part, float], expected: Mapping[Part, float]) -> float:
+    """Share of a limb's upper and lower part that the photo shows, the worse of the two, in [0, 1]."""
+    return min(1.0, *(seen[part] / expected[part] for part in limb.parts[:2]))
+
+
+def plan_rebuilds(body: Body, seen: Mapping[Part, float], expected: Mapping[Part, float]) -> list[Rebuild]:
+    """Decide which limbs are hidden badly enough, and have a twin good enough, to be rebuilt.
+
+    Args:
+        body: the body in the photo.
+        seen: pixels that each limb part shows.
+        expected: pixels that it would show if nothing hid it.
+
+    Returns:
+        One entry per limb to rebuild; never both of a pair.
+    """
+    rebuilds = []
+    for limb in LIMBS:
+        twin = LIMBS[limb.twin]
+        own, other = (limb_visibility(x, seen, expected) for x in (limb, twin))
+        is_doubted = min(body.confidence[[limb.middle, limb.tip]]) < 0.5
+        is_hidden = own < _HIDDEN or (is_doubted and own < _DOUBTFUL)
+        is_cropped = min(body.confidence[[twin.middle, twin.tip]]) < 0.5
+        if is_hidden and not is_cropped and other >= _WELL_SEEN:
+            rebuilds.append(Rebuild(limb, _mirror_map(body, limb, twin)))
+    return rebuilds
+
+
+def _mirror_map(body: Body, limb: Limb, twin: Limb) -> npt.NDArray[np.float64]:
+    """Reflection about the spine, then shoulder onto shoulder; a mere shift for a person seen from the side."""
+    spine = unit(body.pelvis - body.neck)
+    across = perpendicular(spine)
+    width = abs(float((body.keypoints[_SHOULDERS[0]] - body.keypoints[_SHOULDERS[1]]) @ across))
+    is_profile = width < _PROFILE_WIDTH * body.torso_length
+    matrix = np.eye(2) if is_profile else np.eye(2) - 2 * np.outer(across, across)
+    return np.column_stack([matrix, body.keypoints[limb.root] - matrix @ body.keypoints[twin.root]])
+
+
+def rebuilt_body(body: Body, rebuilds: list[Rebuild]) -> Body:
+    """Return the body with the joints of rebuilt limbs where their new pixels lie."""
+    keypoints, confidence = body.keypoints.copy(), body.confidence.copy()
+    for rebuild in rebuilds:
+        for joint in rebuild.limb.joints:
+            twin_joint = MIRROR[joint]
+            keypoints[joint] = rebuild.affine[:, :2] @ body.keypoints[twin_joint] + rebuild.affine[:, 2]
+            confidence[joint] = body.confidence[twin_joint]
+    return replace(body, keypoints=keypoints, confidence=confidence)
+
+
+def rebuilt_texture(textures: npt.NDArray[np.uint8], rebuild: Rebuild, layer: Layer) -> npt.NDArray[np.uint8]:
+    """Make one sheet of a rebuilt limb from its twin's.
+
+    Args:
+        textures: (9, H, W, 4) uint8 RGBA; the twin's sheets are finished.
+        rebuild: the limb and where its pixels come from, in the textures' pixels.
+        layer: one of the limb's two sheets.
+
+    Returns:
+        (H, W, 4) uint8.
+    """
+    twin = LIMBS[rebuild.limb.twin]
+    source = twin.upper_layer if layer == rebuild.limb.upper_layer else twin.lower_layer
+    height, width = textures.shape[1:3]
+    colour = cv2.warpAffine(
+        textures[source, ..., :3],
+        rebuild.affine,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    alpha = cv2.warpAffine(textures[source, ..., 3], rebuild.affine, (width, height), flags=cv2.INTER_LINEAR)
+    return np.asarray(np.dstack([colour, alpha]), np.uint8)
