@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from drn_core.evaluation.joints import OPENPOSE_NAMES
 from drn_core.evaluation.parts import PART_NAMES
 from drn_core.evaluation.protocol import Metric, Protocol
 
@@ -159,6 +160,10 @@ _PAIRS_METRICS: Final = (
         "Target joints found again within half the head's box in x and in y (PATN's rule), all joints pooled.",
     ),
     Metric("pckh_02", "%", "higher", "structural", "As pckh, within 0.2 of the head's box."),
+    *(
+        Metric(f"pckh_{joint}", "%", "higher", "structural", f"As pckh, {joint.replace('_', ' ')} alone.")
+        for joint in OPENPOSE_NAMES
+    ),
     Metric("pck", "%", "higher", "structural", "Target joints found again within 0.1 of the torso's length, pooled."),
     Metric("pck_05", "%", "higher", "structural", "As pck, within 0.05 torso."),
     Metric("miss", "%", "lower", "structural", "Generated images in which nobody is found."),
@@ -181,7 +186,9 @@ _PAIRS_METRICS: Final = (
     Metric(
         "is", "", "higher", "perceptual", "Inception score, 10 splits, padded images.", "set", "inception",
     ),
-    Metric("blur", "", "lower", "perceptual", "No reference: Crete's blur effect (0 sharp, 1 blurred)."),
+    Metric(
+        "blur", "", "lower", "perceptual", "No reference: Crete's blur effect (0 sharp, 1 blurred).", needs="skimage",
+    ),
 )  # fmt: skip
 
 PAIRS: Final = Protocol(

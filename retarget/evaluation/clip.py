@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,25 +20,7 @@ from retarget.evaluation.truth import ClipReadings
 from retarget.records import UInt8Array
 from retarget.video.reader import open_video
 
-__all__ = ["ClipResult", "Example", "count_frames", "measure_clip", "save_frame"]
-
-_EXAMPLE_HEIGHT_PX = 240
-_EXAMPLES_PER_END = 3
-
-
-@dataclass(frozen=True)
-class Example:
-    """A frame worth looking at.
-
-    Attributes:
-        title: which clip and frame.
-        score: SSIM inside the person.
-        jpeg: real and generated side by side.
-    """
-
-    title: str
-    score: float
-    jpeg: bytes
+__all__ = ["ClipResult", "count_frames", "measure_clip", "save_frame"]
 
 
 @dataclass(frozen=True)
@@ -48,15 +29,11 @@ class ClipResult:
 
     Attributes:
         row: pooled figures and the series of all frames.
-        best: frames of the highest SSIM, best first.
-        worst: frames of the lowest SSIM, worst first.
         num_real: frames of the real clip.
         num_generated: frames of the generated clip.
     """
 
     row: Row
-    best: list[Example]
-    worst: list[Example]
     num_real: int
     num_generated: int
 
@@ -100,39 +77,6 @@ def _fit(generated: UInt8Array, real: UInt8Array) -> UInt8Array:
         return generated
     size = (real.shape[1], real.shape[0])
     return np.asarray(cv2.resize(generated, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-@dataclass
-class _Examples:
-    """Keeps the few best and worst frames, shrunk, while a clip streams by."""
-
-    name: str
-    _best: list[tuple[float, int, bytes]] = field(default_factory=list)
-    _worst: list[tuple[float, int, bytes]] = field(default_factory=list)
-
-    def offer(self, pair: FramePair, scores: FrameScores) -> None:
-        score = scores.get("ssim")
-        if score is None:
-            return
-        for heap, key in ((self._best, score), (self._worst, -score)):
-            if len(heap) < _EXAMPLES_PER_END or key > heap[0][0]:
-                heapq.heappush(heap, (key, pair.index, _side_by_side(pair)))
-                if len(heap) > _EXAMPLES_PER_END:
-                    heapq.heappop(heap)
-
-    def best(self) -> list[Example]:
-        return [Example(f"{self.name}, frame {i}", key, jpeg) for key, i, jpeg in sorted(self._best, reverse=True)]
-
-    def worst(self) -> list[Example]:
-        return [Example(f"{self.name}, frame {i}", -key, jpeg) for key, i, jpeg in sorted(self._worst, reverse=True)]
-
-
-def _side_by_side(pair: FramePair) -> bytes:
-    both = np.hstack([pair.real, pair.generated])
-    scale = min(1.0, _EXAMPLE_HEIGHT_PX / both.shape[0])
-    small = cv2.resize(both, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return jpeg.tobytes()
 
 
 @dataclass
@@ -190,14 +134,8 @@ def measure_clip(
         InputError: a clip can't be read, or no frame of the real one shows a person.
     """
     readings = ClipReadings(real_clip, readings_folder)
-    counter, examples = _Counter(), _Examples(name)
-
-    def collect(pair: FramePair, scores: FrameScores) -> None:
-        if on_scored is not None:
-            on_scored(pair, scores)
-        examples.offer(pair, scores)
-
-    with ClipScorer(protocol, source_index=source_index, on_scored=collect) as scorer:
+    counter = _Counter()
+    with ClipScorer(protocol, source_index=source_index, on_scored=on_scored) as scorer:
         for index, real, generated in _paired_frames(real_clip, generated_clip, counter):
             if index % step:
                 continue
@@ -212,7 +150,7 @@ def measure_clip(
     if not frames:
         raise InputError(f"{real_clip}: no frame to measure on", hint="it shows no person, or is too short")
     row = Row(name, pool_frames(frames, protocol), series=_series(frames), indices=scorer.indices)
-    return ClipResult(row, examples.best(), examples.worst(), counter.real, counter.generated)
+    return ClipResult(row, counter.real, counter.generated)
 
 
 def _series(frames: list[FrameScores]) -> dict[str, list[float | None]]:

@@ -13,6 +13,7 @@ from drn_core.evaluation.report import Report
 from retarget.errors import InputError, UsageError
 from retarget.evaluation.generate import PIPELINE_COMMAND
 from retarget.evaluation.page import render_page
+from retarget.evaluation.pairs import PairOptions, evaluate_pairs
 from retarget.evaluation.suite import Evaluation, SuiteOptions, write_atomically
 from retarget.evaluation.table import comparison_table, report_table
 from retarget.evaluation.truth import default_cache_folder
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.report, args.html):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path}: the folder {path.parent} does not exist")
-    suites = {"video": _video, "reenact": _reenact}
+    suites = {"pairs": _pairs, "video": _video, "reenact": _reenact}
     evaluation = suites[args.suite](args)
     if not args.quiet:
         sys.stdout.write(report_table(evaluation.report) + "\n")
@@ -112,9 +113,18 @@ def _reenact(args: argparse.Namespace) -> Evaluation:
         model=args.model, command=args.command or PIPELINE_COMMAND, fractions=fractions, step=_check_step(args),
         work=args.work, generated=args.generated,
     )  # fmt: skip
+    return evaluate_reenactment(
+        list_clips(args.clips), PROTOCOLS[args.protocol], _options(args), how, tell=None if args.quiet else _tell
+    )
 
-    def tell(line: str) -> None:
-        if not args.quiet:
-            sys.stderr.write(line + "\n")
 
-    return evaluate_reenactment(list_clips(args.clips), PROTOCOLS[args.protocol], _options(args), how, tell=tell)
+def _pairs(args: argparse.Namespace) -> Evaluation:
+    how = PairOptions(
+        pairs=args.pairs, images=args.images, generated=args.generated,
+        keypoints=args.keypoints, relevance=args.relevance, pose=not args.no_pose,
+    )  # fmt: skip
+    return evaluate_pairs(how, _options(args), tell=None if args.quiet else _tell)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")

@@ -24,6 +24,7 @@ _RESNET = "resnet50-11ad3fa6.pth"
 _LPIPS_MIN_SIDE = 64
 
 _NEEDS = {
+    "skimage": ("the package scikit-image", "pip install 'retarget[eval]'"),
     "dlib": ("the packages dlib-bin and face_recognition_models", "pip install 'retarget[eval]'"),
     "alexnet": (
         f"torchmetrics and AlexNet's ImageNet weights ({_ALEXNET})",
@@ -166,6 +167,7 @@ class Networks:
         """
         found = {
             "": True,
+            "skimage": _is_installed("skimage"),
             "dlib": self.has_dlib,
             "alexnet": self.lpips is not None,
             "inception": self.inception is not None,

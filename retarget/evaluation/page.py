@@ -14,7 +14,7 @@ from drn_core.evaluation.protocol import Metric, Protocol
 from drn_core.evaluation.protocols import PROTOCOLS
 from drn_core.evaluation.report import Row
 from drn_core.evaluation.statistics import Estimate
-from retarget.evaluation.clip import Example
+from retarget.evaluation.examples import Example
 from retarget.evaluation.suite import Evaluation
 from retarget.evaluation.table import BETTER_SIGNS, format_figure
 

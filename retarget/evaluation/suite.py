@@ -13,12 +13,12 @@ from drn_core.evaluation.frames import FramePair, FrameScores
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Missing, Report, Row, Skipped
 from drn_core.evaluation.statistics import Estimate
-from retarget.errors import ModelError, OutputError, UsageError
-from retarget.evaluation.clip import Example
+from retarget.errors import InputError, ModelError, OutputError, UsageError
+from retarget.evaluation.examples import Example, ExampleKeeper
 from retarget.evaluation.networks import Networks, find_networks, missing_metrics
 from retarget.evaluation.provenance import collect_provenance
 
-__all__ = ["ClipNetworks", "Evaluation", "SuiteOptions", "build_report", "check_required", "write_atomically"]
+__all__ = ["Evaluation", "FrameObserver", "SuiteOptions", "build_report", "check_required", "write_atomically"]
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,22 @@ class Evaluation:
     worst: Sequence[Example] = field(default_factory=list)
 
 
-def check_required(protocol: Protocol, options: SuiteOptions) -> tuple[Networks, list[Missing]]:
+def _wanted(protocol: Protocol, require: Sequence[str]) -> set[str]:
+    """Return the required metrics; "all" stands for every one that judges the result (costs do not)."""
+    if "all" in require:
+        return {metric.name for metric in protocol.metrics if metric.group != "cost"}
+    return set(require)
+
+
+def check_required(
+    protocol: Protocol, options: SuiteOptions, left_out: Sequence[Missing] = ()
+) -> tuple[Networks, list[Missing]]:
     """Find the networks, and make sure that what is required can be computed, before anything is.
 
     Args:
         protocol: what is measured.
         options: `require`, `face` and `retriever` are read.
+        left_out: metrics that other options leave out.
 
     Returns:
         The networks and the list of metrics that will not be computed.
@@ -70,12 +80,12 @@ def check_required(protocol: Protocol, options: SuiteOptions) -> tuple[Networks,
         ModelError: a required metric lacks its network.
     """
     networks = find_networks(options.retriever)
-    missing = missing_metrics(protocol, networks)
+    missing = [*left_out, *missing_metrics(protocol, networks)]
     if not options.face:
         named = {item.metric for item in missing}
         faces = [m.name for m in protocol.metrics if m.needs == "dlib" and m.name not in named]
         missing += [Missing(name, "faces", "leaving out --no-face") for name in faces]
-    wanted = set(protocol.names) if "all" in options.require else set(options.require)
+    wanted = _wanted(protocol, options.require)
     unknown = wanted - set(protocol.names)
     if unknown:
         raise UsageError(
@@ -88,8 +98,8 @@ def check_required(protocol: Protocol, options: SuiteOptions) -> tuple[Networks,
     return networks, missing
 
 
-class ClipNetworks:
-    """Adds the network metrics of clips, frame by frame, and keeps the set figures.
+class FrameObserver:
+    """Sees every scored frame of all clips: adds network metrics, keeps the set figures, best and worst examples.
 
     Args:
         networks: what this machine has.
@@ -97,6 +107,7 @@ class ClipNetworks:
     """
 
     def __init__(self, networks: Networks, protocol: Protocol) -> None:
+        self.examples = ExampleKeeper()
         self._lpips = networks.lpips() if networks.lpips and "lpips" in protocol.names else None
         self._inception = networks.inception() if networks.inception and "fid" in protocol.names else None
         self._frechet: Any = None
@@ -105,10 +116,11 @@ class ClipNetworks:
 
             self._frechet = FrechetMeter(self._inception.num_features)
 
-    def add(self, pair: FramePair, scores: FrameScores) -> None:
-        """Look at one frame; a hook for `measure_clip`.
+    def add(self, name: str, pair: FramePair, scores: FrameScores) -> None:
+        """Look at one frame.
 
         Args:
+            name: of the clip.
             pair: the frame, real and generated.
             scores: "lpips" is added.
         """
@@ -120,6 +132,8 @@ class ClipNetworks:
         if self._inception is not None:
             self._frechet.add(self._inception.features(pair.real)[0], real=True)
             self._frechet.add(self._inception.features(pair.generated)[0], real=False)
+        if "ssim" in scores:
+            self.examples.offer(f"{name}, frame {pair.index}", scores["ssim"], [pair.real, pair.generated])
 
     def set_figures(self) -> dict[str, float]:
         """Return the figures of the whole set."""
@@ -136,6 +150,7 @@ def build_report(
     settings: Mapping[str, Any],
     missing: Sequence[Missing],
     skipped: Sequence[Skipped],
+    require: Sequence[str] = (),
 ) -> Report:
     """Put a report together and list every metric of the protocol that has no figure.
 
@@ -147,9 +162,16 @@ def build_report(
         settings: of this run; the protocol's are added.
         missing: metrics known beforehand not to be computed.
         skipped: samples left out.
+        require: metrics without which there is no report.
+
+    Raises:
+        InputError: a required metric could be taken of no sample.
     """
     named = {item.metric for item in missing}
     without = [name for name in protocol.names if name not in summary and name not in named]
+    lacking = sorted(_wanted(protocol, require) & set(without))
+    if lacking:
+        raise InputError(f"required metrics could be taken of no sample: {', '.join(lacking)}")
     return Report(
         protocol=protocol.id,
         subject=subject,

@@ -10,7 +10,20 @@ from drn_core.evaluation.statistics import Estimate
 
 __all__ = ["BETTER_SIGNS", "comparison_table", "format_estimate", "format_figure", "report_table"]
 
-_MAX_COLUMNS = 9
+_SAMPLE_COLUMNS = (
+    "psnr",
+    "ssim",
+    "tpsnr",
+    "pck",
+    "pckh",
+    "akd",
+    "miss",
+    "face",
+    "sharp",
+    "flick",
+    "seconds",
+    "peak_mb",
+)
 _MAX_SAMPLE_LINES = 60
 
 BETTER_SIGNS = {"higher": "↑", "lower": "↓", "one": "→1"}
@@ -50,7 +63,7 @@ def _label(metric: Metric) -> str:
 def _sample_lines(report: Report, protocol: Protocol) -> list[str]:
     """Lay out one line per sample of the leading metrics, where the samples are few."""
     count = f"{len(report.rows)} {protocol.sample}{'' if len(report.rows) == 1 else 's'}"
-    names = [name for name in protocol.names if any(name in row.values for row in report.rows)][:_MAX_COLUMNS]
+    names = [name for name in _SAMPLE_COLUMNS if any(name in row.values for row in report.rows)]
     if len(report.rows) > _MAX_SAMPLE_LINES or len(report.rows) == 1:
         return [count]
     width = max(len(row.name) for row in report.rows) + 2

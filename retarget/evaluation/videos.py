@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Row, Skipped, summarise, summarise_frames
 from retarget.errors import InputError, OutputError, RetargetError, UsageError
-from retarget.evaluation.clip import ClipResult, Example, count_frames, measure_clip, save_frame
+from retarget.evaluation.clip import ClipResult, count_frames, measure_clip, save_frame
 from retarget.evaluation.generate import PIPELINE_COMMAND, check_command, run_command
 from retarget.evaluation.observers import Observer, PersonObserver
-from retarget.evaluation.suite import ClipNetworks, Evaluation, SuiteOptions, build_report, check_required
+from retarget.evaluation.suite import Evaluation, FrameObserver, SuiteOptions, build_report, check_required
 
 __all__ = ["ReenactOptions", "evaluate_reenactment", "evaluate_video", "list_clips"]
 
-_NUM_EXAMPLES = 6
 _FRAME_BLOCK = 10
 """Successive frames resampled together for the intervals of a single clip."""
 
@@ -58,11 +58,11 @@ def evaluate_video(
         ModelError: a required metric can't be computed.
     """
     networks, missing = check_required(protocol, options)
-    extra = ClipNetworks(networks, protocol)
+    extra = FrameObserver(networks, protocol)
     result = measure_clip(
         real, generated, observer or PersonObserver(), protocol,
         name=real.name, step=step, source_index=source_index, face=options.face and networks.has_dlib,
-        readings_folder=options.readings_folder, on_scored=extra.add,
+        readings_folder=options.readings_folder, on_scored=partial(extra.add, real.name),
     )  # fmt: skip
     skipped = _check_lengths(result, str(generated), options)
     report = build_report(
@@ -70,9 +70,9 @@ def evaluate_video(
         summarise_frames(result.row, protocol, block=_FRAME_BLOCK, set_figures=extra.set_figures()),
         subject={"real": str(real), "generated": str(generated)},
         settings={"step": step, "source_index": source_index, "interval": f"blocks of {_FRAME_BLOCK} frames"},
-        missing=missing, skipped=skipped,
+        missing=missing, skipped=skipped, require=options.require,
     )  # fmt: skip
-    return Evaluation(report, result.best, result.worst)
+    return Evaluation(report, extra.examples.best(), extra.examples.worst())
 
 
 @dataclass(frozen=True)
@@ -180,11 +180,9 @@ def evaluate_reenactment(
         InputError: no clip could be measured.
     """
     networks, missing = check_required(protocol, options)
-    extra = ClipNetworks(networks, protocol)
+    extra = FrameObserver(networks, protocol)
     rows: list[Row] = []
     skipped: list[Skipped] = []
-    best: list[Example] = []
-    worst: list[Example] = []
     with _working_folder(how.work) as folder:
         run = _Reenactment(protocol, options, how, observer or PersonObserver(), folder, extra, networks.has_dlib)
         for clip in clips:
@@ -198,7 +196,6 @@ def evaluate_reenactment(
                     skipped.append(Skipped(f"{clip.name} from {fraction:.3g}", str(error)))
                     continue
                 rows.append(row)
-                best, worst = [*best, *result.best], [*worst, *result.worst]
                 if tell is not None:
                     tell(f"{row.name}: {_brief(row)}")
     if not rows:
@@ -207,11 +204,9 @@ def evaluate_reenactment(
         protocol, rows, summarise(rows, protocol, set_figures=extra.set_figures()),
         subject={"model": how.model, "command": how.command, "generated": how.generated and str(how.generated)},
         settings={"step": how.step, "sources": list(how.fractions), "interval": "clips"},
-        missing=missing, skipped=skipped,
+        missing=missing, skipped=skipped, require=options.require,
     )  # fmt: skip
-    best.sort(key=lambda example: -example.score)
-    worst.sort(key=lambda example: example.score)
-    return Evaluation(report, best[:_NUM_EXAMPLES], worst[:_NUM_EXAMPLES])
+    return Evaluation(report, extra.examples.best(), extra.examples.worst())
 
 
 @dataclass(frozen=True)
@@ -223,7 +218,7 @@ class _Reenactment:
     how: ReenactOptions
     observer: Observer
     folder: Path
-    extra: ClipNetworks
+    extra: FrameObserver
     has_dlib: bool
 
     def measure(self, clip: Path, fraction: float) -> tuple[Row, ClipResult]:
@@ -234,7 +229,7 @@ class _Reenactment:
         result = measure_clip(
             clip, video, self.observer, self.protocol,
             name=name, step=self.how.step, source_index=source_index, face=self.options.face and self.has_dlib,
-            readings_folder=self.options.readings_folder, on_scored=self.extra.add,
+            readings_folder=self.options.readings_folder, on_scored=partial(self.extra.add, name),
         )  # fmt: skip
         return _with_cost(result.row, cost, self.protocol), result
 
