@@ -61,13 +61,19 @@ class ClipReadings:
             observer: reads what is not kept.
             face: whether a face descriptor is needed.
         """
-        if index not in self._readings or (face and index not in self._with_face):
+        if not self._is_kept(index, rgb, face=face):
             self._readings[index] = observer.read(rgb, face=face)
             self._is_changed = True
             if face:
                 self._with_face.add(index)
         kept = self._readings[index]
         return kept if face else replace(kept, face=None)
+
+    def _is_kept(self, index: int, rgb: UInt8Array, *, face: bool) -> bool:
+        kept = self._readings.get(index)
+        if kept is None or (face and index not in self._with_face):
+            return False
+        return kept.mask is None or kept.mask.shape == rgb.shape[:2]  # another reader may give another size
 
     def save(self) -> None:
         """Write the readings, if there are new ones: to a temporary name, then renamed."""
