@@ -1,0 +1,1 @@
+"""Tests of drn_core.data."""
