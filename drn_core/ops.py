@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from kernels.backend import BackendChoice
+from kernels.backend import available as available_backends
 from kernels.composite_layers import composite_layers
 from kernels.rasterize_prior import PriorRaster, rasterize_prior
+from kernels.warp import warp
 
-__all__ = ["BackendChoice", "PriorRaster", "composite_layers", "rasterize_prior"]
+__all__ = ["BackendChoice", "PriorRaster", "available_backends", "composite_layers", "rasterize_prior", "warp"]

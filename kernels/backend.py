@@ -7,7 +7,6 @@ silently: its absence is a `BackendUnavailable` that says how to get it.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import os
 from typing import Literal, get_args
@@ -25,17 +24,25 @@ BackendChoice = Literal["auto", "reference", "numba", "cuda"]
 BACKEND_VARIABLE = "RETARGET_BACKEND"
 
 
-@functools.cache
+def _find_absences() -> dict[Backend, str]:
+    absences: dict[Backend, str] = {}
+    if not importlib.util.find_spec("numba"):
+        absences["numba"] = "numba is not installed: pip install numba"
+    if not torch.cuda.is_available():
+        absences["cuda"] = (
+            "no CUDA device is visible to torch: run on a machine with an NVIDIA GPU and a CUDA build of torch"
+        )
+    elif not importlib.util.find_spec("cuda"):
+        absences["cuda"] = "the run-time compiler is not installed: pip install 'retarget[cuda]'"
+    return absences
+
+
+_ABSENCES = _find_absences()
+
+
 def why_absent(backend: Backend) -> str | None:
     """Tell why a backend can't run on this machine, and how to get it; None where it can."""
-    if backend == "numba":
-        return None if importlib.util.find_spec("numba") else "numba is not installed: pip install numba"
-    if backend == "cuda":
-        if not torch.cuda.is_available():
-            return "no CUDA device is visible to torch: run on a machine with an NVIDIA GPU and a CUDA build of torch"
-        if not importlib.util.find_spec("cuda"):
-            return "the run-time compiler is not installed: pip install 'retarget[cuda]'"
-    return None
+    return _ABSENCES.get(backend)
 
 
 def available() -> tuple[Backend, ...]:

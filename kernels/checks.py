@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kernels.errors import DtypeError, ShapeError
 
-__all__ = ["check_choice", "check_dtype", "check_shape"]
+__all__ = ["check_choice", "check_dtype", "check_indices", "check_shape"]
 
 
 def check_shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> None:
@@ -51,3 +51,32 @@ def check_choice(name: str, value: str, allowed: Collection[str]) -> None:
     """
     if value not in allowed:
         raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+
+
+def check_indices(
+    triangles: Tensor,
+    triangle_layer: Tensor,
+    triangle_part: Tensor,
+    layer_order: Tensor,
+    num_vertices: int,
+    layers: int,
+) -> None:
+    """Hold the indices of a layered mesh against what they point to. Reads the data: on a GPU it would wait for it.
+
+    Raises:
+        ValueError: an index is out of range, or the triangles are not sorted by layer.
+    """
+    _check_range("triangles", triangles, 0, num_vertices - 1)
+    _check_range("triangle_layer", triangle_layer, 0, layers - 1)
+    _check_range("triangle_part", triangle_part, 0, 127)
+    _check_range("layer_order", layer_order, -1, layers - 1)
+    if triangle_layer.numel() > 1 and bool((triangle_layer[1:] < triangle_layer[:-1]).any()):
+        raise ValueError("triangle_layer: expected triangles sorted by layer, got a decreasing layer id")
+
+
+def _check_range(name: str, tensor: Tensor, low: int, high: int) -> None:
+    if tensor.numel() == 0:
+        return
+    smallest, largest = (int(value) for value in torch.aminmax(tensor))
+    if smallest < low or largest > high:
+        raise ValueError(f"{name}: expected values in [{low}, {high}], got {smallest} to {largest}")

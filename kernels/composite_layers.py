@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_choice, check_dtype, check_shape
 from kernels.errors import ShapeError
 from kernels.rasterize_prior import MAX_COORDINATE, PriorRaster
+from kernels.reference import composite_layers as reference
+from kernels.warp import Interpolation
 
-__all__ = ["Interpolation", "composite_layers"]
-
-Interpolation = Literal["bilinear", "bicubic"]
+__all__ = ["composite_layers"]
 
 
 def composite_layers(
@@ -50,7 +51,7 @@ def composite_layers(
     Raises:
         ShapeError: shapes do not fit each other.
         DtypeError: a dtype is not in the list above, or the tensors are on several devices.
-        ValueError: unknown interpolation; on the CPU, a layer id of the raster that has no texture.
+        ValueError: unknown interpolation; or (on the CPU; on CUDA it shows nothing) a layer id without a texture.
         BackendUnavailable: the named backend is not present.
 
     Source: Porter and Duff 1984, "over"; Keys 1981 with a = -1/2.
@@ -58,13 +59,11 @@ def composite_layers(
     check_choice("interpolation", interpolation, get_args(Interpolation))
     background = _check_tensors(textures, raster, background, residual_flow)
     chosen = pick(backend, textures, raster.flow, raster.layer, background, residual_flow)
-    if not textures.is_cuda and raster.layer.numel() and int(raster.layer.amax()) >= textures.shape[0]:
-        raise ValueError(f"raster.layer: expected ids below {textures.shape[0]}, got {int(raster.layer.amax())}")
+    arguments = (textures, raster.flow, raster.layer, background, residual_flow, interpolation == "bicubic")
     if chosen == "reference":
-        from kernels.reference.composite_layers import composite_layers as implementation
-    else:
-        from kernels.cpu.composite_layers import composite_layers as implementation
-    return implementation(textures, raster.flow, raster.layer, background, residual_flow, interpolation == "bicubic")
+        return reference.composite_layers(*arguments)
+    result: Tensor = _forward(*arguments)
+    return result
 
 
 def _check_tensors(
@@ -90,3 +89,24 @@ def _check_tensors(
     check_shape("background", background, (batch, height, width, 3))
     check_dtype("background", background, (torch.uint8,))
     return background
+
+
+def _fake_forward(
+    textures: Tensor,
+    flow: Tensor,
+    layer: Tensor,
+    background: Tensor | None,
+    residual_flow: Tensor | None,
+    bicubic: bool,
+) -> Tensor:
+    batch, _, _, height, width = flow.shape
+    return textures.new_empty((batch, height, width, 4 if background is None else 3))
+
+
+_forward = library.define(
+    "composite_layers(Tensor textures, Tensor flow, Tensor layer, Tensor? background, Tensor? residual_flow,"
+    " bool bicubic) -> Tensor",
+    module="composite_layers",
+    function="composite_layers",
+    fake=_fake_forward,
+)

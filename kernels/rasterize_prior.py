@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_dtype, check_shape
 from kernels.errors import ShapeError
+from kernels.reference import rasterize_prior as reference
 
 __all__ = ["MAX_COORDINATE", "MAX_PEELS", "PriorRaster", "rasterize_prior"]
 
@@ -97,14 +100,10 @@ def rasterize_prior(
     _check_shapes(target_xy, depth, source_xy, triangles, triangle_layer, triangle_part, layer_order, layer_alpha)
     _check_options(size_hw, num_peels, alpha_threshold, layer_alpha.shape[0])
     tensors = (target_xy, depth, source_xy, triangles, triangle_layer, triangle_part, layer_order, layer_alpha)
-    chosen = pick(backend, *tensors)
-    if not target_xy.is_cuda:
-        _check_indices(triangles, triangle_layer, triangle_part, layer_order, source_xy.shape[0], layer_alpha.shape[0])
-    if chosen == "reference":
-        from kernels.reference.rasterize_prior import rasterize_prior as implementation
-    else:
-        from kernels.cpu.rasterize_prior import rasterize_prior as implementation
-    return PriorRaster(*implementation(*tensors, (size_hw[0], size_hw[1]), num_peels, alpha_threshold))
+    options = ((size_hw[0], size_hw[1]), num_peels, alpha_threshold)
+    if pick(backend, *tensors) == "reference":
+        return PriorRaster(*reference.rasterize_prior(*tensors, *options))
+    return PriorRaster(*_forward(*tensors, *options))
 
 
 def _check_shapes(
@@ -150,25 +149,34 @@ def _check_options(size_hw: tuple[int, int], num_peels: int, alpha_threshold: fl
         raise ShapeError(f"layer_alpha: expected at most 127 layers, got {num_layers}")
 
 
-def _check_indices(
+def _fake_forward(
+    target_xy: Tensor,
+    depth: Tensor,
+    source_xy: Tensor,
     triangles: Tensor,
     triangle_layer: Tensor,
     triangle_part: Tensor,
     layer_order: Tensor,
-    num_vertices: int,
-    layers: int,
-) -> None:
-    _check_range("triangles", triangles, 0, num_vertices - 1)
-    _check_range("triangle_layer", triangle_layer, 0, layers - 1)
-    _check_range("triangle_part", triangle_part, 0, 127)
-    _check_range("layer_order", layer_order, -1, layers - 1)
-    if triangle_layer.numel() > 1 and bool((triangle_layer[1:] < triangle_layer[:-1]).any()):
-        raise ValueError("triangle_layer: expected triangles sorted by layer, got a decreasing layer id")
+    layer_alpha: Tensor,
+    size_hw: Sequence[int],
+    num_peels: int,
+    alpha_threshold: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    shape = (target_xy.shape[0], num_peels, *size_hw)
+    return (
+        target_xy.new_empty((shape[0], num_peels, 2, *size_hw)),
+        target_xy.new_empty(shape, dtype=torch.int8),
+        target_xy.new_empty(shape, dtype=torch.int8),
+        target_xy.new_empty(shape),
+        target_xy.new_empty((shape[0], 1, *size_hw)),
+    )
 
 
-def _check_range(name: str, tensor: Tensor, low: int, high: int) -> None:
-    if tensor.numel() == 0:
-        return
-    smallest, largest = (int(value) for value in torch.aminmax(tensor))
-    if smallest < low or largest > high:
-        raise ValueError(f"{name}: expected values in [{low}, {high}], got {smallest} to {largest}")
+_forward = library.define(
+    "rasterize_prior(Tensor target_xy, Tensor depth, Tensor source_xy, Tensor triangles, Tensor triangle_layer,"
+    " Tensor triangle_part, Tensor layer_order, Tensor layer_alpha, int[] size_hw, int num_peels,"
+    " float alpha_threshold) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    module="rasterize_prior",
+    function="rasterize_prior",
+    fake=_fake_forward,
+)

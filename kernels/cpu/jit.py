@@ -23,8 +23,12 @@ Real: TypeAlias = Any
 Integer: TypeAlias = Any
 """A Python or numpy integer."""
 
-compiled = functools.partial(numba.njit, nogil=True, cache=True, error_model="numpy")
+# Without numba's run time a function can't allocate, and does not count references to each slice it takes: counting
+# is atomic, and cost up to half of the time of a loop over pixels. Scratch memory therefore comes in as an argument.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+
+compiled = functools.partial(numba.njit, cache=True, **_OPTIONS)
 """Decorate a loop that is called from Python."""
 
-inlined = functools.partial(numba.njit, nogil=True, error_model="numpy", inline="always")
+inlined = functools.partial(numba.njit, forceinline=True, **_OPTIONS)
 """Decorate a piece that only compiled functions call."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kernels.reference.sampling import bicubic_weights
+
 __all__ = ["composite_layers"]
 
 
@@ -17,6 +19,8 @@ def composite_layers(
     bicubic: bool,
 ) -> Tensor:
     """Blend the peels; arguments and result as in `kernels.composite_layers`."""
+    if layer.numel() and int(layer.amax()) >= textures.shape[0]:
+        raise ValueError(f"raster.layer: expected ids below {textures.shape[0]}, got {int(layer.amax())}")
     batch, num_peels, _, height, width = flow.shape
     y = torch.arange(height, dtype=torch.float32, device=flow.device)[:, None]
     x = torch.arange(width, dtype=torch.float32, device=flow.device)
@@ -65,22 +69,12 @@ def _sample(textures: Tensor, ids: Tensor, x: Tensor, y: Tensor, bicubic: bool) 
     top = opacity(0, 0) + (opacity(1, 0) - opacity(0, 0)) * right
     bottom = opacity(0, 1) + (opacity(1, 1) - opacity(0, 1)) * right
     alpha = (top + (bottom - top) * down) * (1.0 / 255.0)
-    weights_x, weights_y = (_bicubic_weights(t) if bicubic else [1.0 - t, t] for t in (right, down))
+    weights_x, weights_y = (bicubic_weights(t) if bicubic else [1.0 - t, t] for t in (right, down))
     taps = range(-1, 3) if bicubic else range(2)
     rgb = torch.zeros(*x.shape, 3, device=x.device)
-    for j, weight_y in zip(taps, weights_y, strict=True):
+    for i, weight_x in zip(taps, weights_x, strict=True):
         line = torch.zeros_like(rgb)
-        for i, weight_x in zip(taps, weights_x, strict=True):
-            line = line + texel(i, j)[..., :3] * weight_x[..., None]
-        rgb = rgb + line * weight_y[..., None]
+        for j, weight_y in zip(taps, weights_y, strict=True):
+            line = line + texel(i, j)[..., :3] * weight_y[..., None]
+        rgb = rgb + line * weight_x[..., None]
     return rgb.clamp(0.0, 255.0), alpha[..., None]
-
-
-def _bicubic_weights(t: Tensor) -> list[Tensor]:
-    """Weights of the texels at -1, 0, 1, 2 for a position t in [0, 1) after texel 0 (Keys, a = -1/2)."""
-    return [
-        ((-0.5 * t + 1.0) * t - 0.5) * t,
-        (1.5 * t - 2.5) * t * t + 1.0,
-        ((-1.5 * t + 2.0) * t + 0.5) * t,
-        (0.5 * t - 0.5) * t * t,
-    ]

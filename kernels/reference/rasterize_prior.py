@@ -7,9 +7,12 @@ backend computes the same expressions in the same order.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from kernels.checks import check_indices
 
 __all__ = ["rasterize_prior"]
 
@@ -26,13 +29,14 @@ def rasterize_prior(
     triangle_part: Tensor,
     layer_order: Tensor,
     layer_alpha: Tensor,
-    size_hw: tuple[int, int],
+    size_hw: Sequence[int],
     num_peels: int,
     alpha_threshold: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Draw the mesh; arguments and results as in `kernels.rasterize_prior`."""
+    check_indices(triangles, triangle_layer, triangle_part, layer_order, source_xy.shape[0], layer_alpha.shape[0])
     batch, (height, width), device = target_xy.shape[0], size_hw, target_xy.device
-    flow = torch.zeros(batch, num_peels, height, width, 2, device=device)
+    flow = torch.zeros(batch, num_peels, 2, height, width, device=device)
     layer = torch.full((batch, num_peels, height, width), -1, dtype=torch.int8, device=device)
     part = torch.full_like(layer, -1)
     peel_depth = torch.full((batch, num_peels, height, width), math.inf, device=device)
@@ -48,7 +52,7 @@ def rasterize_prior(
                     vertices = (target_xy[b, corners], source_xy[corners], depth[b, corners])
                     _draw(peels, vertices, layer_id, parts_of[f], textures[layer_id], scale, alpha_threshold)
     visibility = 1.0 - (1.0 - alpha).prod(dim=1, keepdim=True)
-    return flow.permute(0, 1, 4, 2, 3), layer, part, peel_depth, visibility
+    return flow, layer, part, peel_depth, visibility
 
 
 def _draw(
@@ -88,8 +92,8 @@ def _draw(
     y, x = y[drawn], x[drawn]
     behind = layer[0, y, x] != layer_id
     for buffer in peels:
-        buffer[1:, y[behind], x[behind]] = buffer[:-1, y[behind], x[behind]]
-    flow[0, y, x] = torch.stack([dx, dy], dim=-1)[drawn]
+        buffer[1:, ..., y[behind], x[behind]] = buffer[:-1, ..., y[behind], x[behind]]
+    flow[0, :, y, x] = torch.stack([dx, dy])[:, drawn]
     layer[0, y, x] = layer_id
     part[0, y, x] = part_id
     peel_depth[0, y, x] = z[drawn]

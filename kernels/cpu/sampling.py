@@ -1,0 +1,73 @@
+"""Positions, taps and weights inside compiled loops: the twins of `kernels.reference.sampling`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.cpu.jit import Array, Integer, Real, inlined
+
+__all__ = ["bicubic_weights", "clamped_position", "fill_taps", "inside_index", "is_finite", "outside_weight"]
+
+
+@inlined()
+def is_finite(x: Real, y: Real) -> bool:
+    """Tell whether a position can be sampled at all."""
+    return bool(abs(x) < np.inf and abs(y) < np.inf)
+
+
+@inlined()
+def clamped_position(position: Real, size: Integer) -> Real:
+    """Bring a finite position within 3 px of the image, which is as far outside as any other place."""
+    return min(max(position, type(position)(-3.0)), type(position)(size + 2))
+
+
+@inlined()
+def inside_index(index: Integer, size: Integer) -> Integer:
+    """Clamp a tap into the image."""
+    return min(max(index, 0), size - 1)
+
+
+@inlined()
+def outside_weight(weight: Real, index: Integer, size: Integer, border: bool) -> Real:
+    """Take away the weight of a tap outside of the image, unless the border continues."""
+    return weight if border or (index >= 0 and index < size) else type(weight)(0.0)
+
+
+@inlined()
+def bicubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:
+    """Weights of the texels at -1, 0, 1, 2 for a position t in [0, 1) after texel 0 (Keys 1981, a = -1/2)."""
+    half, one, two = type(t)(0.5), type(t)(1.0), type(t)(2.0)
+    three_halves, five_halves = type(t)(1.5), type(t)(2.5)
+    return (
+        ((-half * t + one) * t - half) * t,
+        (three_halves * t - five_halves) * t * t + one,
+        ((-three_halves * t + two) * t + half) * t,
+        (half * t - half) * t * t,
+    )
+
+
+@inlined()
+def fill_taps(
+    position: Real, size: Integer, bicubic: bool, border: bool, indices: Array, weights: Array, slopes: Array
+) -> Integer:
+    """Fill in the taps along one axis: clamped index, weight and the weight's derivative; returns how many."""
+    position = clamped_position(position, size)
+    base = np.floor(position)
+    t = position - base
+    half, one = type(t)(0.5), type(t)(1.0)
+    count, first = 2, int(base)
+    if bicubic:
+        count, first = 4, int(base) - 1
+        found = bicubic_weights(t)
+        weights[0], weights[1], weights[2], weights[3] = found[0], found[1], found[2], found[3]
+        slopes[0] = (type(t)(-1.5) * t + type(t)(2.0)) * t - half
+        slopes[1] = (type(t)(4.5) * t - type(t)(5.0)) * t
+        slopes[2] = (type(t)(-4.5) * t + type(t)(4.0)) * t + half
+        slopes[3] = (type(t)(1.5) * t - one) * t
+    else:
+        weights[0], weights[1], slopes[0], slopes[1] = one - t, t, -one, one
+    for i in range(count):
+        indices[i] = inside_index(first + i, size)
+        weights[i] = outside_weight(weights[i], first + i, size, border)
+        slopes[i] = outside_weight(slopes[i], first + i, size, border)
+    return count

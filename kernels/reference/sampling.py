@@ -1,0 +1,62 @@
+"""Taps and weights of separable interpolation: shared by the specifications of the sampling ops."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["bicubic_weights", "gather", "positions", "taps", "upcast"]
+
+
+def upcast(tensor: Tensor) -> Tensor:
+    """Convert to the dtype that ops compute in: float64 stays, everything else becomes float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def positions(flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Work out where a backward flow points to.
+
+    Args:
+        flow: (..., 2, H, W), px.
+
+    Returns:
+        x and y (..., H, W), clamped to 3 px around the image (which is as far outside as any other place), 0 where
+        not finite; and the mask of the finite ones, as floats.
+    """
+    height, width = flow.shape[-2:]
+    x = torch.arange(width, dtype=flow.dtype, device=flow.device) + flow[..., 0, :, :]
+    y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None] + flow[..., 1, :, :]
+    finite = x.isfinite() & y.isfinite()
+    x = torch.where(finite, x, 0.0).clamp(-3, width + 2)
+    y = torch.where(finite, y, 0.0).clamp(-3, height + 2)
+    return x, y, finite.to(flow.dtype)
+
+
+def taps(position: Tensor, size: int, bicubic: bool, border: bool) -> list[tuple[Tensor, Tensor]]:
+    """List the taps along one axis: index clamped into the image, and weight; outside weighs 0 unless `border`."""
+    base = position.floor()
+    t = position - base
+    weights = bicubic_weights(t) if bicubic else [1.0 - t, t]
+    found = []
+    for offset, weight in enumerate(weights, start=-1 if bicubic else 0):
+        index = base.long() + offset
+        inside = (index >= 0) & (index < size)
+        found.append((index.clamp(0, max(size - 1, 0)), weight if border else torch.where(inside, weight, 0.0)))
+    return found
+
+
+def bicubic_weights(t: Tensor) -> list[Tensor]:
+    """Weights of the texels at -1, 0, 1, 2 for a position t in [0, 1) after texel 0 (Keys 1981, a = -1/2)."""
+    return [
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    ]
+
+
+def gather(features: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Pick texels: features (B, C, H, W) at indices (B, ...), giving (B, C, ...)."""
+    batch, channels, _, width = features.shape
+    index = (row * width + column).reshape(batch, 1, -1).expand(-1, channels, -1)
+    return features.flatten(2).gather(2, index).reshape(batch, channels, *row.shape[1:])
