@@ -17,12 +17,13 @@ from retarget.config import PoseConfig, SmoothingConfig
 from retarget.errors import PersonNotFoundError
 from retarget.pose.confidence import DRIVER_MARGIN, in_picture_weight
 from retarget.pose.cuts import CutDetector
-from retarget.pose.estimator import Detection, PoseEstimator, resize_pose, size_of
+from retarget.pose.estimator import PoseEstimator, resize_pose, size_of
 from retarget.pose.follow import PersonFollower
-from retarget.pose.image_motion import ImageMotion, JointMotion
+from retarget.pose.image_motion import ImageMotion
 from retarget.pose.people import PersonChoice
 from retarget.pose.read_ahead import read_ahead
-from retarget.records import FloatArray, Frame, Pose, PoseTrack, UInt8Array
+from retarget.records import FloatArray, Frame, Pose, PoseTrack
+from retarget.smoothing.links import MotionLink, MotionLinks
 from retarget.smoothing.track import smooth_track
 
 __all__ = ["TrackResult", "extract_track", "read_track"]
@@ -41,16 +42,14 @@ class TrackResult:
     Attributes:
         track: filled and smoothed; what the pipeline uses.
         raw: as the estimator read it; frames without a person hold zeros and confidence 0.
-        shift: (T - 1, 33, 2) float32, pixels, motion of the picture at each joint to the next frame.
-        shift_quality: (T - 1, 33) float32 in [0, 1].
+        links: motion of the picture at each joint between pairs of frames; none where flow anchoring is off.
         cuts: frames that begin a new shot (never 0).
         stage_seconds: time spent per stage.
     """
 
     track: PoseTrack
     raw: PoseTrack
-    shift: FloatArray
-    shift_quality: FloatArray
+    links: MotionLinks
     cuts: tuple[int, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
@@ -154,11 +153,14 @@ def read_track(
     """
     pose, smoothing = pose or PoseConfig(), smoothing or SmoothingConfig()
     reading = _Reading(estimator, pose, smoothing, size_hw=size_hw, where=where)
-    for count, frame in enumerate(frames, start=1):
-        reading.add(frame)
-        if progress is not None:
-            progress(count)
-    return reading.finish(smoothing)
+    try:
+        for count, frame in enumerate(frames, start=1):
+            reading.add(frame)
+            if progress is not None:
+                progress(count)
+        return reading.finish(smoothing)
+    finally:
+        reading.close()
 
 
 class _Reading:
@@ -180,9 +182,9 @@ class _Reading:
         self._with_motion = smoothing.anchor_to_flow
         self._image_motion = ImageMotion()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-motion")
-        self._previous: tuple[UInt8Array, Detection] | None = None
+        self._pending: Future[list[MotionLink]] | None = None
+        self._links: list[MotionLink] = []
         self._poses: list[Pose | None] = []
-        self._motions: list[Future[JointMotion] | None] = []
         self._cuts: list[int] = []
         self._pts: list[int] = []
         self._time_base = Fraction(1)
@@ -192,30 +194,29 @@ class _Reading:
     def add(self, frame: Frame) -> None:
         """Read one more frame."""
         started = time.perf_counter()
-        is_cut = self._cut_detector.is_cut(frame.rgb)
+        index, is_cut = len(self._pts), self._cut_detector.is_cut(frame.rgb)
         if is_cut:
-            self._cuts.append(len(self._pts))
+            self._cuts.append(index)
         person = self._follower.update(frame.rgb, is_cut=is_cut)
-        self._seconds["pose"] += time.perf_counter() - started
-        if self._pts:
-            self._motions.append(None if is_cut else self._motion_to(frame.rgb, person))
         self._poses.append(None if person is None else resize_pose(person.pose, self._size_hw))
         self._pts.append(frame.pts)
         self._time_base, self._frame_hw = frame.time_base, size_of(frame.rgb)
-        self._previous = None if person is None else (frame.rgb, person)
+        self._seconds["pose"] += time.perf_counter() - started
+        if self._with_motion:
+            self._collect()  # one frame at most waits to be measured
+            self._pending = self._pool.submit(self._image_motion.add, index, frame.rgb, person, is_cut=is_cut)
 
-    def _motion_to(self, rgb: UInt8Array, person: Detection | None) -> Future[JointMotion] | None:
-        if self._previous is None or person is None or not self._with_motion:
-            return None
+    def _collect(self) -> None:
         started = time.perf_counter()
-        if self._motions and (last := self._motions[-1]) is not None:
-            last.result()  # at most one pair of frames waits in memory
+        if self._pending is not None:
+            self._links.extend(self._pending.result())
+        self._pending = None
         self._seconds["image_motion_wait"] += time.perf_counter() - started
-        return self._pool.submit(self._image_motion.measure, *self._previous, rgb, person)
 
     def finish(self, smoothing: SmoothingConfig) -> TrackResult:
         """Smooth what was read."""
-        self._pool.shutdown()
+        self._collect()
+        self.close()
         started = time.perf_counter()
         size_hw = self._size_hw or self._frame_hw
         raw = _raw_track(self._poses, self._pts, self._time_base, size_hw)
@@ -224,13 +225,15 @@ class _Reading:
                 f"no person found in any of the {len(raw)} frames of {self._where}",
                 hint="use a clip in which head, shoulders and hips can be seen",
             )
-        motions = [JointMotion.none() if motion is None else motion.result() for motion in self._motions]
-        shift = np.stack([motion.shift for motion in motions]) if motions else np.zeros((0, NUM_JOINTS, 2), np.float32)
-        shift *= np.array(size_hw[::-1], np.float32) / np.array(self._frame_hw[::-1], np.float32)
-        quality = np.stack([motion.quality for motion in motions]) if motions else np.zeros((0, NUM_JOINTS), np.float32)
-        track = smooth_track(raw, smoothing, shift=shift, shift_quality=quality, cuts=self._cuts)
+        ratio = np.array(size_hw[::-1], np.float32) / np.array(self._frame_hw[::-1], np.float32)
+        links = MotionLinks.of(self._links).scaled(ratio)
+        track = smooth_track(raw, smoothing, links=links, cuts=self._cuts)
         self._seconds["smoothing"] = time.perf_counter() - started
-        return TrackResult(track, raw, shift, quality, tuple(self._cuts), dict(self._seconds))
+        return TrackResult(track, raw, links, tuple(self._cuts), dict(self._seconds))
+
+    def close(self) -> None:
+        """End the thread that measures motion."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 def _raw_track(poses: list[Pose | None], pts: list[int], time_base: Fraction, size_hw: tuple[int, int]) -> PoseTrack:

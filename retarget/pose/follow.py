@@ -28,7 +28,9 @@ _MAX_STEP: Final = 0.6
 """A trunk that is found further from where it was expected, in its own size, has to look alike."""
 _ALIKE: Final = 0.6
 _DISTANCE_WEIGHT: Final = 2.5
-_KEEP_COLOURS: Final = 0.95
+_KEEP_COLOURS: Final = 0.8
+_LEARN_EVERY: Final = 5
+"""Frames between two looks at the person's colours."""
 _KEEP_SPEED: Final = 0.6
 
 
@@ -41,6 +43,7 @@ class _Subject:
         self._region = seen.region
         self._colours = torso_colours(rgb, seen.pose.keypoints)
         self._speed_xy = np.zeros(2)
+        self._frames_seen = 0
 
     @property
     def region(self) -> Region:
@@ -59,7 +62,9 @@ class _Subject:
         self._speed_xy = _KEEP_SPEED * self._speed_xy + (1 - _KEEP_SPEED) * moved
         self._region = self._region.toward(found.region)
         self.seen, self.frames_hidden = found, 0
-        colours = torso_colours(rgb, found.pose.keypoints) if is_clear else None
+        self._frames_seen += 1
+        is_due = is_clear and self._frames_seen % _LEARN_EVERY == 0
+        colours = torso_colours(rgb, found.pose.keypoints) if is_due else None
         if colours is not None:
             known = self._colours
             self._colours = colours if known is None else _KEEP_COLOURS * known + (1 - _KEEP_COLOURS) * colours

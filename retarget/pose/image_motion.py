@@ -1,13 +1,14 @@
-"""How far the picture itself moves at each joint between two frames: a second, independent measure of motion.
+"""How far the picture itself moves at each joint: a second, independent measure of motion.
 
 The estimator guesses a joint anew in every frame, and its guess for a hidden hip swings with the arms. The cloth over
-the hip does not: its optical flow says that the hip stands still. Only two frames are needed at a time.
+the hip does not: its optical flow says that the hip stands still.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,74 +16,150 @@ import numpy.typing as npt
 
 from drn_core.skeleton import JOINT_INDEX, NUM_JOINTS
 from retarget.pose.estimator import Box, Detection, size_of
+from retarget.pose.joint_flow import median_motion, trunk_motion
 from retarget.records import FloatArray, UInt8Array
+from retarget.smoothing.links import MotionLink
 from retarget.smoothing.trunk import FOOT_JOINTS, TRUNK_CORNERS, TRUNK_JOINTS, torso_size_px
 
-__all__ = ["ANCHORED_JOINTS", "ImageMotion", "JointMotion"]
+__all__ = ["ImageMotion"]
 
-ANCHORED_JOINTS: Final = TRUNK_JOINTS + FOOT_JOINTS
-"""Joints whose flow is measured. Never those of the arms: around a moving wrist most pixels are the trunk behind it."""
+BoolArray = npt.NDArray[np.bool_]
 
 _FOREARMS: Final = tuple(
     (JOINT_INDEX[f"{side}_{first}"], JOINT_INDEX[f"{side}_{second}"])
     for side in ("left", "right")
     for first, second in (("elbow", "wrist"), ("wrist", "index"))
 )
-_WORKING_SIDE_PX: Final = 320
-_RADIUS: Final = 0.11
-"""Radius of the disc around a joint against the trunk's size."""
 _FOREARM_WIDTH: Final = 0.32
-_MIN_SAMPLES: Final = 12
+_WORKING_SIDE_PX: Final = 320
+_KEY_REACH: Final = 0.15
+"""Distance in trunk sizes over which frames are linked to the same key frame."""
+_KEY_GROWTH: Final = 1.15
+_MIN_KEY_QUALITY: Final = 0.3
+_OFF_TRUNK: Final = 0.05
+"""A hip or shoulder that moves otherwise than the trunk by this share of its size is hidden by something."""
+_MODEL_SHARE: Final = 0.5
+"""Quality of a joint's motion that is taken from the trunk, against the trunk's own."""
+
+
+def _radii() -> FloatArray:
+    """Radius of the disc around each joint against the trunk's size, in the sign convention of `median_motion`.
+
+    Never around joints of the arms: around a moving wrist most pixels are the trunk behind it.
+    """
+    radii = np.zeros(NUM_JOINTS, np.float32)
+    radii[list(TRUNK_JOINTS)] = 0.13
+    radii[TRUNK_CORNERS] = 0.18
+    radii[list(FOOT_JOINTS)] = -0.09
+    return radii
+
+
+_RADII: Final = _radii()
 
 
 @dataclass(frozen=True)
-class JointMotion:
-    """Motion of the picture at each joint from one frame to the next.
+class _View:
+    """One frame as the measurement needs it."""
 
-    Attributes:
-        shift: (33, 2) float32, pixels; 0 where not measured.
-        quality: (33,) float32 in [0, 1]; 0 where not measured, 1 where flow forth and back agree and the whole
-            neighbourhood moves as one.
-    """
-
-    shift: FloatArray
-    quality: FloatArray
-
-    @classmethod
-    def none(cls) -> JointMotion:
-        """Nothing measured."""
-        return cls(np.zeros((NUM_JOINTS, 2), np.float32), np.zeros(NUM_JOINTS, np.float32))
+    index: int
+    rgb: UInt8Array
+    person: Detection
 
 
 class ImageMotion:
-    """Measures joint motion between consecutive frames with dense inverse search (DIS) flow at a bounded size.
+    """Links every frame to the one before and to a key frame, by dense inverse search (DIS) flow at a bounded size.
+
+    A key frame serves as long as the trunk stays close to where it was in it. Holds two frames and the key frame.
 
     Source: Kroeger et al. 2016 (DIS), as in OpenCV, preset "fast".
     """
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._last: _View | None = None
+        self._key: _View | None = None
 
-    def measure(self, rgb: UInt8Array, person: Detection, next_rgb: UInt8Array, next_person: Detection) -> JointMotion:
-        """Measure the motion at each joint of `person` between two frames.
+    def add(self, index: int, rgb: UInt8Array, person: Detection | None, *, is_cut: bool = False) -> list[MotionLink]:
+        """Measure how the joints moved up to the next frame; call once a frame, in order.
 
         Args:
-            rgb: (H, W, 3) uint8, the earlier frame.
-            person: the person in it, with mask.
-            next_rgb: (H, W, 3) uint8, the later frame.
-            next_person: the same person in it.
+            index: number of the frame.
+            rgb: (H, W, 3) uint8.
+            person: the person in it, with mask where there is one; None starts over.
+            is_cut: starts over with this frame.
         """
-        left, top, right, bottom = _common_window(person.box, next_person.box, size_of(rgb))
+        last, key = (None, None) if is_cut else (self._last, self._key)
+        view = None if person is None else _View(index, rgb, person)
+        self._last = view
+        if view is None or last is None:
+            self._key = view
+            return []
+        links = [self._link(last, view)]
+        if key is not None and key.index < last.index and _is_near(key.person, view.person):
+            links.append(self._link(key, view))
+        if key is None or _is_spent(links[-1], key, last):
+            self._key = view
+        return links
+
+    def _link(self, first: _View, second: _View) -> MotionLink:
+        left, top, right, bottom = _common_window(first.person.box, second.person.box, size_of(first.rgb))
         if min(right - left, bottom - top) < 16:
-            return JointMotion.none()
+            return MotionLink(first.index, second.index, *_nothing())
         scale = min(1.0, _WORKING_SIDE_PX / max(right - left, bottom - top))
         window = np.s_[top:bottom, left:right]
-        first, second = _grey(rgb[window], scale), _grey(next_rgb[window], scale)
-        mask = None if person.mask is None else _resized(person.mask[window], first.shape)
-        keypoints = (person.pose.keypoints + 0.5 - (left, top)) * scale - 0.5
-        forth, back = self._flow.calc(first, second, None), self._flow.calc(second, first, None)
-        motion = _joint_motion(forth, _disagreement(forth, back), mask, keypoints.astype(np.float32))
-        return JointMotion(motion.shift / np.float32(scale), motion.quality)
+        grey, next_grey = _grey(first.rgb[window], scale), _grey(second.rgb[window], scale)
+        keypoints, next_keypoints = (
+            ((view.person.pose.keypoints + 0.5 - (left, top)) * scale - 0.5).astype(np.float32)
+            for view in (first, second)
+        )
+        forth, back = self._flow.calc(grey, next_grey, None), self._flow.calc(next_grey, grey, None)
+        mask = first.person.mask
+        on_person = _on_person(None if mask is None else mask[window], grey.shape)
+        arms = _arm_cover(grey.shape, keypoints) | _arm_cover(grey.shape, next_keypoints)
+        shift, quality = _joint_motion(forth, _disagreement(forth, back), on_person, on_person & ~arms, keypoints)
+        return MotionLink(first.index, second.index, shift / np.float32(scale), quality)
+
+
+def _nothing() -> tuple[FloatArray, FloatArray]:
+    return np.zeros((NUM_JOINTS, 2), np.float32), np.zeros(NUM_JOINTS, np.float32)
+
+
+def _is_near(key: Detection, person: Detection) -> bool:
+    """Tell whether the trunk is about where it was in the key frame, and as large."""
+    size, now = torso_size_px(key.pose.keypoints), torso_size_px(person.pose.keypoints)
+    moved = person.pose.keypoints[TRUNK_CORNERS] - key.pose.keypoints[TRUNK_CORNERS]
+    distance = float(np.hypot(*moved.mean(axis=0)))
+    return distance < _KEY_REACH * size and 1 / _KEY_GROWTH < now / size < _KEY_GROWTH
+
+
+def _is_spent(link: MotionLink, key: _View, last: _View) -> bool:
+    """Tell whether the key frame has to be replaced: too far away to be linked, or hardly recognised."""
+    is_linked = key.index in (link.first, last.index)
+    return not is_linked or float(np.median(link.quality[TRUNK_CORNERS])) < _MIN_KEY_QUALITY
+
+
+def _joint_motion(
+    flow: FloatArray, disagreement: FloatArray, on_person: BoolArray, off_arms: BoolArray, keypoints: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return shift (33, 2) and quality (33,) of each joint, in the working picture."""
+    size = torso_size_px(keypoints)
+    shift, spread, error = median_motion(flow, disagreement, on_person, off_arms, keypoints, _RADII * np.float32(size))
+    quality = _quality(error, spread, size)
+    on_trunk = np.zeros(on_person.shape, np.uint8)
+    cv2.fillConvexPoly(on_trunk, np.round(np.clip(keypoints[TRUNK_CORNERS], -4096, 4096)).astype(np.int32), 1)
+    model, trunk_spread, trunk_error = trunk_motion(flow, disagreement, (on_trunk > 0) & off_arms)
+    trunk_quality = _MODEL_SHARE * float(_quality(trunk_error, trunk_spread, size))
+    for joint in TRUNK_CORNERS:
+        expected = model[:2] + model[2] * keypoints[joint] + model[3] * keypoints[joint, ::-1] * (-1, 1)
+        is_off = np.hypot(*(shift[joint] - expected)) > _OFF_TRUNK * size
+        if quality[joint] < trunk_quality or (is_off and trunk_quality > 0):
+            shift[joint], quality[joint] = expected, trunk_quality
+    return shift, quality
+
+
+def _quality(error: FloatArray | float, spread: FloatArray | float, size: float) -> FloatArray:
+    exponent = (np.asarray(error) / (0.012 * size + 0.4)) ** 2 + (np.asarray(spread) / (0.03 * size + 0.6)) ** 2
+    return np.asarray(np.exp(-exponent), np.float32)
 
 
 def _common_window(first: Box, second: Box, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -99,60 +176,37 @@ def _common_window(first: Box, second: Box, size_hw: tuple[int, int]) -> tuple[i
 
 
 def _grey(rgb: UInt8Array, scale: float) -> UInt8Array:
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     if scale < 1.0:
-        rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey, np.uint8)
 
 
-def _resized(mask: FloatArray, size_hw: tuple[int, ...]) -> FloatArray:
-    return np.asarray(cv2.resize(mask, size_hw[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+def _on_person(mask: FloatArray | None, size_hw: tuple[int, ...]) -> BoolArray:
+    if mask is None:
+        return np.ones(size_hw, bool)
+    return np.asarray(cv2.resize(mask, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0.5)
 
 
 def _disagreement(forth: FloatArray, back: FloatArray) -> FloatArray:
     """Distance in pixels between a point and where flow forth and back carries it."""
     height, width = forth.shape[:2]
+    target = forth + _positions(height, width)
+    returned = cv2.remap(back, target, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    returned += forth
+    return np.asarray(cv2.magnitude(returned[..., 0], returned[..., 1]), np.float32)
+
+
+@lru_cache(maxsize=4)
+def _positions(height: int, width: int) -> FloatArray:
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    returned = cv2.remap(back, x + forth[..., 0], y + forth[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(np.linalg.norm(forth + returned, axis=-1), np.float32)
+    return np.stack([x, y], axis=-1)
 
 
-def _joint_motion(
-    flow: FloatArray, disagreement: FloatArray, mask: FloatArray | None, keypoints: FloatArray
-) -> JointMotion:
-    size = torso_size_px(keypoints)
-    on_person = np.ones(flow.shape[:2], bool) if mask is None else mask > 0.5
-    off_arms = on_person & (_arm_cover(flow.shape[:2], keypoints, size) == 0)
-    motion = JointMotion.none()
-    for joint in ANCHORED_JOINTS:
-        is_trunk = joint in TRUNK_JOINTS
-        radius = _RADIUS * size * (1.6 if joint in TRUNK_CORNERS else 1.2 if is_trunk else 0.8)
-        rows, columns, inside = _disc(keypoints[joint], radius, off_arms if is_trunk else on_person)
-        if int(inside.sum()) < _MIN_SAMPLES:
-            continue
-        samples = flow[rows, columns][inside]
-        shift = np.median(samples, axis=0)
-        spread = float(np.median(np.linalg.norm(samples - shift, axis=1)))
-        error = float(np.median(disagreement[rows, columns][inside]))
-        motion.shift[joint] = shift
-        motion.quality[joint] = np.exp(-((error / (0.012 * size + 0.4)) ** 2) - (spread / (0.03 * size + 0.6)) ** 2)
-    return motion
-
-
-def _arm_cover(size_hw: tuple[int, ...], keypoints: FloatArray, size: float) -> UInt8Array:
+def _arm_cover(size_hw: tuple[int, ...], keypoints: FloatArray) -> BoolArray:
     cover = np.zeros(size_hw, np.uint8)
     points = np.clip(np.round(keypoints), -4096, 4096).astype(int)
+    width = max(1, round(_FOREARM_WIDTH * torso_size_px(keypoints)))
     for first, second in _FOREARMS:
-        cv2.line(cover, points[first].tolist(), points[second].tolist(), 1, max(1, round(_FOREARM_WIDTH * size)))
-    return cover
-
-
-def _disc(center: FloatArray, radius: float, allowed: npt.NDArray[np.bool_]) -> tuple[slice, slice, Any]:
-    """Rows and columns around a point, and which of their pixels are in the disc and allowed."""
-    height, width = allowed.shape
-    x, y = float(center[0]), float(center[1])
-    columns = slice(int(np.clip(x - radius, 0, width)), int(np.clip(x + radius + 1, 0, width)))
-    rows = slice(int(np.clip(y - radius, 0, height)), int(np.clip(y + radius + 1, 0, height)))
-    across = np.arange(columns.start, columns.stop) - x
-    down = np.arange(rows.start, rows.stop) - y
-    in_disc = across[None, :] ** 2 + down[:, None] ** 2 < radius**2
-    return rows, columns, in_disc & allowed[rows, columns]
+        cv2.line(cover, points[first].tolist(), points[second].tolist(), 1, width)
+    return cover > 0

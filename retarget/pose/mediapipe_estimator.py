@@ -31,8 +31,10 @@ _REGION_SCALE: Final = 1.25
 """Side of a region against the diameter of the circle that the model draws around a person, as in BlazePose."""
 _CROP_SIDE_PX: Final = 384
 """A region is shrunk to this side before the 256-px model sees it: halves the model's aliasing, bounds the cost."""
-_CROP_MARGIN: Final = 0.75
-"""Half side of the crop in region sides: holds the region at any rotation (half a diagonal is 0.71)."""
+_CROP_MARGIN: Final = 1.05
+"""Side of the crop against the upright box of the turned region."""
+_AREA_BELOW: Final = 0.6
+"""Scale under which shrinking averages over areas; above it interpolation will do, at a third of the time."""
 _DETECTOR_SIDE_PX: Final = 448
 _SETTINGS_REVISION: Final = 1
 
@@ -206,7 +208,8 @@ class _Crop:
     def around(cls, rgb: UInt8Array, region: Region) -> _Crop | None:
         """Cut the picture; None where the region lies outside of it."""
         height, width = rgb.shape[:2]
-        reach = _CROP_MARGIN * region.size_px
+        turn = abs(math.cos(region.rotation)) + abs(math.sin(region.rotation))
+        reach = _CROP_MARGIN * turn * region.size_px / 2
         left, right = (int(np.clip(region.center_xy[0] + side, 0, width)) for side in (-reach, reach + 1))
         top, bottom = (int(np.clip(region.center_xy[1] + side, 0, height)) for side in (-reach, reach + 1))
         if right - left < 8 or bottom - top < 8:
@@ -215,7 +218,7 @@ class _Crop:
         scale = _CROP_SIDE_PX / region.size_px
         if scale < 1.0:
             size = (max(8, round((right - left) * scale)), max(8, round((bottom - top) * scale)))
-            cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
+            cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA if scale < _AREA_BELOW else cv2.INTER_LINEAR)
         return cls(np.ascontiguousarray(cut), (left, top), (bottom - top, right - left))
 
     def region_packet(self, region: Region) -> Any:

@@ -3,14 +3,16 @@
 Landmarks say where a joint is, with an error that wanders; the driver's own flow says how far it moved, with an error
 that hardly does. Per joint the track x minimises, over all frames at once and so without lag,
 
-    sum_t  c_t rho(|x_t - a_t| / s_position)  +  sum_t  q_t |x_{t+1} - x_t - f_t|^2 / s_flow^2
+    sum_t  c_t rho(|x_t - a_t| / s_position)  +  sum_(i,j)  q_ij rho(|x_j - x_i - f_ij| / s_flow)
 
-with a the landmarks, f the flow's shift, c and q their confidences and rho the Cauchy loss: one tridiagonal system,
-solved again a few times as the robust weights settle. Four rules, each found necessary on real clips:
+with a the landmarks, f the flow between linked frames (neighbours, and frames linked to a key frame before them, which
+keeps small errors from adding up), c and q their confidences and rho the Cauchy loss. It is solved as a sparse linear
+system, again and again as the robust weights settle; the flow's weights start out quadratic, because the landmarks that
+the first residuals are taken from are what is to be corrected. Four rules, each found necessary on real clips:
 
 - Flow counts only while the trunk is slow: on fast motion DIS is wrong at full confidence. There a is the bilateral
   track instead of the raw landmarks.
-- Arms keep their landmarks (see `image_motion`).
+- Arms keep their landmarks: around a moving wrist most pixels are the trunk behind it.
 - No penalty on acceleration: it flattens fast motion.
 - Where the knees are never seen, hip landmarks swing with the arms by tens of pixels: there they only fix the mean and
   the flow carries the motion.
@@ -22,10 +24,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solveh_banded
+from scipy.sparse import coo_matrix
+from scipy.sparse.linalg import splu
 
-from drn_core.skeleton import JOINT_INDEX
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 from retarget.records import FloatArray
+from retarget.smoothing.links import MotionLinks
 from retarget.smoothing.trunk import FOOT_JOINTS, TRUNK_JOINTS
 
 __all__ = ["anchor_to_flow"]
@@ -34,10 +38,15 @@ _POSITION_SIGMA: Final = 0.04
 _FLOW_SIGMA: Final = 0.006
 _SLOW: Final = 0.03
 """Trunk speed per frame at which the flow has lost about two thirds of its say. These three in trunk sizes."""
-_AGREEMENT: Final = 0.05
+_REACH: Final = 0.12
+"""The same for the whole shift between two frames that are linked over some distance."""
+_AGREEMENT: Final = {**dict.fromkeys(FACE_JOINTS, 0.03), **dict.fromkeys(FOOT_JOINTS, 0.05)}
+"""Flow and landmarks have to agree this far where parts move by themselves; landmarks do not swing there."""
 _LOOSE_HIPS: Final = 6.0
 _KNEES_SEEN: Final = 0.35
-_ROBUST_ROUNDS: Final = 4
+_FLOW_SCALES: Final = (np.inf, 0.06, 0.03, 0.02, 0.015, 0.015)
+"""Residual at which a link has lost half of its say, round by round."""
+_NEGLIGIBLE: Final = 1e-6
 _FLOOR: Final = 0.02
 """Least confidence of a landmark: keeps the system definite."""
 _HIPS: Final = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
@@ -50,62 +59,64 @@ DoubleArray = npt.NDArray[np.float64]
 
 
 def anchor_to_flow(
-    landmarks: FloatArray,
-    smooth: FloatArray,
-    confidence: FloatArray,
-    shift: FloatArray,
-    quality: FloatArray,
-    *,
-    torso_px: float,
+    landmarks: FloatArray, smooth: FloatArray, confidence: FloatArray, links: MotionLinks, *, torso_px: float
 ) -> FloatArray:
     """Combine landmarks and flow into one track.
 
     Args:
         landmarks: (T, 33, 2), pixels, gaps filled.
         smooth: (T, 33, 2), the same after bilateral smoothing; what joints fall back to.
-        confidence: (T, 33) in [0, 1].
-        shift: (T - 1, 33, 2), pixels, motion of the picture from each frame to the next.
-        quality: (T - 1, 33) in [0, 1]; 0 across cuts and gaps.
+        confidence: (T, 33) in [0, 1]; 0 in filled frames.
+        links: motion of the picture between frames of the same shot.
         torso_px: typical size of the trunk.
 
     Returns:
         (T, 33, 2) float32; arms as in `smooth`.
     """
-    if len(landmarks) < 3:
+    if len(landmarks) < 3 or not len(links):
         return smooth
     trust = confidence.astype(np.float64) + _FLOOR
-    slow_step = _slowness(smooth, torso_px)
-    slow_frame = np.minimum(np.append(slow_step, slow_step[-1]), np.insert(slow_step, 0, slow_step[0]))[:, None]
+    slow = _slowness(smooth, torso_px)
     is_half_body = np.median(trust[:, _KNEES].max(axis=1)) < _KNEES_SEEN
     track = smooth.copy()
     for joint in (*TRUNK_JOINTS, *FOOT_JOINTS):
-        is_trunk = joint in TRUNK_JOINTS
-        flow = shift[:, joint].astype(np.float64)
-        steps = np.diff(smooth[:, joint].astype(np.float64), axis=0)
-        gate = slow_step if is_trunk else _bell(np.linalg.norm(steps - flow, axis=1), _AGREEMENT * torso_px)
-        gate = gate * _bell(np.linalg.norm(flow, axis=1), _SLOW * torso_px)
-        raw_share = slow_frame if is_trunk else 0.5
-        loosened = _LOOSE_HIPS if is_half_body and joint in _HIPS else 1.0
+        start = smooth[:, joint].astype(np.float64)
+        raw_share = slow[:, None] if joint in TRUNK_JOINTS else 0.5
+        sigma = _POSITION_SIGMA * torso_px * (_LOOSE_HIPS if is_half_body and joint in _HIPS else 1.0)
         track[:, joint] = _solve(
-            raw_share * landmarks[:, joint] + (1 - raw_share) * smooth[:, joint],
-            start=smooth[:, joint].astype(np.float64),
+            raw_share * landmarks[:, joint] + (1 - raw_share) * start,
+            start=start,
             trust=trust[:, joint],
-            flow=flow,
-            stiffness=quality[:, joint] * gate / (_FLOW_SIGMA * torso_px) ** 2,
-            sigma=_POSITION_SIGMA * torso_px * loosened,
+            sigma=sigma,
+            links=links,
+            flow=links.shift[:, joint].astype(np.float64),
+            stiffness=_stiffness(joint, start, slow, links, torso_px),
+            torso_px=torso_px,
         )
     return track
 
 
+def _stiffness(joint: int, start: DoubleArray, slow: DoubleArray, links: MotionLinks, torso_px: float) -> DoubleArray:
+    """(M,): how much each link counts for a joint, gated as the module says."""
+    flow = links.shift[:, joint].astype(np.float64)
+    reach = np.where(links.second - links.first == 1, _SLOW, _REACH)
+    gate = links.quality[:, joint] * _bell(np.linalg.norm(flow, axis=1), reach * torso_px)
+    if joint in TRUNK_JOINTS:
+        gate = gate * np.minimum(slow[links.first], slow[links.second])
+    if joint in _AGREEMENT:
+        moved = start[links.second] - start[links.first]
+        gate = gate * _bell(np.linalg.norm(moved - flow, axis=1), _AGREEMENT[joint] * torso_px)
+    return gate / (_FLOW_SIGMA * torso_px) ** 2
+
+
 def _slowness(smooth: FloatArray, torso_px: float) -> DoubleArray:
-    """(T - 1,) in [0, 1]: 1 where the trunk stands, falling with its speed; neighbours of a fast step count as fast."""
+    """(T,) in [0, 1]: 1 where the trunk stands, falling with its speed; frames next to a fast step count as fast."""
     speed = np.median(np.linalg.norm(np.diff(smooth[:, _SPEED_JOINTS], axis=0), axis=-1), axis=1)
-    padded = np.pad(speed, 1, mode="edge")
-    speed = np.maximum.reduce([padded[:-2], padded[1:-1], padded[2:]])
-    return _bell(speed, _SLOW * torso_px)
+    padded = np.pad(speed, 2, mode="edge")
+    return _bell(np.maximum.reduce([padded[i : i + len(smooth)] for i in range(4)]), _SLOW * torso_px)
 
 
-def _bell(values: npt.NDArray[np.floating[Any]], width: float) -> DoubleArray:
+def _bell(values: npt.NDArray[np.floating[Any]], width: float | DoubleArray) -> DoubleArray:
     bell: DoubleArray = np.exp(-((values.astype(np.float64) / width) ** 2))
     return bell
 
@@ -115,22 +126,26 @@ def _solve(
     *,
     start: DoubleArray,
     trust: DoubleArray,
+    sigma: float,
+    links: MotionLinks,
     flow: DoubleArray,
     stiffness: DoubleArray,
-    sigma: float,
+    torso_px: float,
 ) -> FloatArray:
-    """Minimise position and flow terms of one joint: aim, start (T, 2); trust (T,); flow, stiffness (T - 1, ...)."""
+    """Minimise position and flow terms of one joint: aim, start (T, 2); trust (T,); flow (M, 2); stiffness (M,)."""
+    counts = stiffness * sigma**2 > _NEGLIGIBLE
+    first, second, flow, stiffness = links.first[counts], links.second[counts], flow[counts], stiffness[counts]
+    rows = np.concatenate([np.arange(len(aim)), first, second, first, second])
+    columns = np.concatenate([np.arange(len(aim)), first, second, second, first])
     track = start
-    pull = stiffness[:, None] * flow
-    for _ in range(_ROBUST_ROUNDS):
+    for scale in _FLOW_SCALES:
         weight = trust / (1 + (np.linalg.norm(track - aim, axis=1) / sigma) ** 2) / sigma**2
-        bands = np.zeros((2, len(aim)))
-        bands[1] = weight
-        bands[1, :-1] += stiffness
-        bands[1, 1:] += stiffness
-        bands[0, 1:] = -stiffness
+        residual = np.linalg.norm(track[second] - track[first] - flow, axis=1)
+        stiff = stiffness / (1 + (residual / (scale * torso_px)) ** 2)
+        entries = np.concatenate([weight, stiff, stiff, -stiff, -stiff])
         right_side = weight[:, None] * aim
-        right_side[:-1] -= pull
-        right_side[1:] += pull
-        track = solveh_banded(bands, right_side)
+        np.add.at(right_side, second, stiff[:, None] * flow)
+        np.subtract.at(right_side, first, stiff[:, None] * flow)
+        matrix = coo_matrix((entries, (rows, columns)), shape=(len(aim), len(aim)))
+        track = splu(matrix.tocsc()).solve(right_side)
     return track.astype(np.float32)

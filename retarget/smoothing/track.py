@@ -14,6 +14,7 @@ from retarget.records import FloatArray, PoseTrack
 from retarget.smoothing.filters import bilateral_smooth, gaussian_smooth
 from retarget.smoothing.flow_anchor import anchor_to_flow
 from retarget.smoothing.gaps import Gap, Times, bridge_gaps, find_gaps
+from retarget.smoothing.links import MotionLinks
 from retarget.smoothing.trunk import torso_size_px
 
 __all__ = ["GAP_BRIDGED", "GAP_HELD", "SCENE_CUT", "smooth_track"]
@@ -36,8 +37,7 @@ def smooth_track(
     raw: PoseTrack,
     config: SmoothingConfig,
     *,
-    shift: FloatArray,
-    shift_quality: FloatArray,
+    links: MotionLinks,
     cuts: Sequence[int] = (),
 ) -> PoseTrack:
     """Fill, smooth and steady a raw track; nothing is smoothed across a cut.
@@ -45,8 +45,7 @@ def smooth_track(
     Args:
         raw: at least one frame with a person.
         config: widths and switches.
-        shift: (T - 1, 33, 2), motion of the picture at each joint to the next frame, pixels.
-        shift_quality: (T - 1, 33) in [0, 1].
+        links: motion of the picture at each joint between pairs of frames.
         cuts: frames that begin a new shot.
 
     Returns:
@@ -68,7 +67,7 @@ def smooth_track(
         warnings=(*raw.warnings, *_warnings(raw, gaps, cuts)),
     )
     torso_px = float(np.median([torso_size_px(points) for points in raw.keypoints[raw.is_detected]]))
-    parts = [_smooth_shot(filled, shot, config, shift, shift_quality, torso_px) for shot in _shots(len(raw), cuts)]
+    parts = [_smooth_shot(filled, shot, config, links, torso_px) for shot in _shots(len(raw), cuts)]
     keypoints, depth, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return replace(filled, keypoints=keypoints, depth=depth, world=world)
 
@@ -78,7 +77,7 @@ def _shots(num_frames: int, cuts: Sequence[int]) -> list[slice]:
 
 
 def _smooth_shot(
-    track: PoseTrack, shot: slice, config: SmoothingConfig, shift: FloatArray, quality: FloatArray, torso_px: float
+    track: PoseTrack, shot: slice, config: SmoothingConfig, links: MotionLinks, torso_px: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return keypoints, depth and world landmarks of one shot."""
     times, sigma = track.times_seconds[shot], config.sigma_seconds
@@ -86,8 +85,7 @@ def _smooth_shot(
     weights = confidence + np.float32(_TRUST_FLOOR)
     keypoints = bilateral_smooth(landmarks, weights, times, sigma_seconds=sigma, sigma_px=_BILATERAL_SIGMA * torso_px)
     if config.anchor_to_flow and sigma > 0:
-        pairs = slice(shot.start, shot.stop - 1)
-        keypoints = anchor_to_flow(landmarks, keypoints, confidence, shift[pairs], quality[pairs], torso_px=torso_px)
+        keypoints = anchor_to_flow(landmarks, keypoints, confidence, links.within(shot), torso_px=torso_px)
     # Depth only orders layers and bone lengths only need the mean: both are too noisy for an edge-keeping filter.
     depth = gaussian_smooth(track.depth[shot][..., None], weights, times, sigma_seconds=sigma)[..., 0]
     world = gaussian_smooth(track.world[shot], weights, times, sigma_seconds=sigma)
