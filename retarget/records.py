@@ -34,7 +34,7 @@ class Frame:
         time_base: seconds per tick.
         index: running number in what is read (from 0, counted over decodable frames).
         is_concealed: the decoder reported damage in this frame, or it repeats its predecessor.
-        duration: ticks that the container gives this frame; None where it doesn't say.
+        duration: ticks that it is shown: until the next frame, or to the end of the clip; None where nothing tells.
     """
 
     rgb: UInt8Array

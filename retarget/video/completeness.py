@@ -177,6 +177,11 @@ class EndWatch:
         """Where the pictures should end, seconds on the file's clock; None where nothing tells."""
         return None if self._claim is None else float(self._claim[1])
 
+    @property
+    def video_end_seconds(self) -> Fraction | None:
+        """Where the picture stream itself says that it ends; None where only the container, or nothing, tells."""
+        return self._claim[1] if self._claim is not None and self._claim[0] == "video" else None
+
     def is_end_missing(self) -> bool:
         """Judge, after the last packet, whether pictures are missing at the end of the file."""
         if self._is_cut and (self._is_gif or self._last_is_corrupt):

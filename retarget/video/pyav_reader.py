@@ -27,6 +27,7 @@ from retarget.video.upright import PictureGeometry
 
 __all__ = ["PyAVReader", "microseconds"]
 
+_FALLBACK_RATE: Final = Fraction(30)
 _SEEK_MARGINS_SECONDS: Final = (0.5, 5.0, 30.0)
 """How far before the wanted time a seek aims, until it lands on a key picture that is early enough."""
 
@@ -51,6 +52,16 @@ class _Range:
                 hint="give a start of 0 or more and an end after it",
             )
         return cls(*(None if seconds is None else round(seconds * 1_000_000) for seconds in (start, end)))
+
+
+def _with_following(pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Picture | None]]:
+    current: Picture | None = None
+    for following in pictures:
+        if current is not None:
+            yield current, following
+        current = following
+    if current is not None:
+        yield current, None
 
 
 class PyAVReader:
@@ -175,7 +186,7 @@ class PyAVReader:
         last_frame, rgb = None, None
         num_frames = num_concealed = 0
         is_end_seen = False
-        for picture in pictures:
+        for picture, following in _with_following(pictures):
             time = self._time_of(picture)
             if time < start:
                 continue
@@ -186,12 +197,25 @@ class PyAVReader:
                 rgb = self._geometry.orientation.apply(converter.convert(picture.frame))
                 last_frame = picture.frame
             num_concealed += picture.is_concealed
-            yield Frame(rgb, picture.pts, self.info.time_base, num_frames, picture.is_concealed, picture.duration)
+            duration = following.pts - picture.pts if following else self._last_duration(picture, watch)
+            yield Frame(rgb, picture.pts, self.info.time_base, num_frames, picture.is_concealed, duration)
             num_frames += 1
         is_end_missing = not is_end_seen and watch.is_end_missing()
         self._report(decoder.counts, num_concealed, num_frames, watch if is_end_missing else None)
         if num_frames == 0:
             raise UsageError(f"{self._name}: has no picture from {start / 1e6:g} s on", hint="give an earlier start")
+
+    def _last_duration(self, picture: Picture, watch: EndWatch) -> int | None:
+        """Ticks that the clip's last picture is shown: up to the end of the stream, if that agrees with its packet.
+
+        A packet's own duration is the step to the next one in decoding order, which B-frames reorder.
+        """
+        claimed = watch.video_end_seconds
+        if claimed is None or picture.duration is None:
+            return picture.duration
+        remaining = round(claimed / self.info.time_base) - picture.pts
+        rate = self.info.average_rate or _FALLBACK_RATE
+        return remaining if 0 < remaining < picture.duration + 2 / (rate * self.info.time_base) else picture.duration
 
     def _check_time(self, time: int) -> None:
         if time > self._limits.max_duration_seconds * 1e6:
