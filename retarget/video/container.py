@@ -102,12 +102,16 @@ def _explain_unopened(name: str, file: Path) -> InputError:
     if head.startswith(_PICTURE_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return InputError(f"{name}: is a still picture, not a video", hint="give a video file")
     if lacks_mp4_index(file):
-        return DecodeError(
-            f"{name}: the end of the file is missing, and with it the index without which no frame can be found",
-            hint="copy or download it again",
-        )
+        return _missing_index(name)
     return InputError(
         f"{name}: not a video file that can be read", hint="convert it to MP4 or MKV, or download it again"
+    )
+
+
+def _missing_index(name: str) -> DecodeError:
+    return DecodeError(
+        f"{name}: the end of the file is missing, and with it the index without which no frame can be found",
+        hint="copy or download it again",
     )
 
 
@@ -183,6 +187,8 @@ def open_video_stream(path: str | Path, limits: DecodeLimits) -> Iterator[tuple[
     with open_container(path, limits) as container:
         stream = main_video_stream(container)
         if stream is None:
+            if lacks_mp4_index(Path(path)):
+                raise _missing_index(name)
             kind = "holds sound only" if container.streams.audio else "holds no moving pictures"
             raise InputError(f"{name}: {kind}", hint="give a video file")
         check_picture_size(name, (stream.height, stream.width), limits)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -120,6 +121,8 @@ class PictureDecoder:
         self._awaited: list[int] = []  # heap of the times of packets whose pictures have not come out yet
         self._num_failed_packets = 0
         self._last_frame: VideoFrame | None = None
+        if keeps_damaged_start:
+            stream.codec_context.flags |= Flags.output_corrupt
 
     def __iter__(self) -> Iterator[Picture]:
         """Yield the pictures; times rise strictly."""
@@ -165,23 +168,26 @@ class PictureDecoder:
         pts = frame.pts if frame.pts is not None else frame.dts
         is_start = self._last_frame is None
         if is_start and frame.is_corrupt and not (frame.key_frame or self._keeps_damaged_start):
-            self.counts.skipped_at_start += 1
-            return
+            return  # its packet is counted as skipped when the first picture is handed out
         yield from self._repeat_until(pts)
         self._last_frame = frame
         self.counts.concealed += frame.is_corrupt
         yield Picture(frame, self._repaired(pts), frame.duration or None, bool(frame.is_corrupt))
 
     def _repeat_until(self, pts: int | None) -> Iterator[Picture]:
-        """Stand in for the pictures before `pts` that failed to decode; None: up to the end."""
+        """Stand in for the pictures before `pts` that did not come out; None: up to the end.
+
+        In the middle, only as many as packets have failed: some codecs have packets without a picture. At the end,
+        all: a frame-threaded decoder that fails while it is flushed loses what the other threads hold.
+        """
         while self._awaited and (pts is None or self._awaited[0] <= pts):
             awaited = heapq.heappop(self._awaited)
-            if awaited == pts or not self._num_failed_packets:
+            if awaited == pts:
                 continue
-            self._num_failed_packets -= 1
             if self._last_frame is None:
                 self.counts.skipped_at_start += 1
-            else:
+            elif self._num_failed_packets or pts is None:
+                self._num_failed_packets -= 1
                 self.counts.concealed += 1
                 yield Picture(self._last_frame, self._repaired(awaited), None, True)
 

@@ -29,6 +29,7 @@ class CodecSpec:
         presets: names that `--preset` may take, fastest first; empty where the codec has none.
         default_preset: preset when none is asked for.
         fixed_options: further encoder options.
+        reorder_depth: how many pictures the encoder may move one ahead for decoding (B-frames in a pyramid: 2).
         needs_even_size: colour is stored at half resolution and both sides must be even.
     """
 
@@ -41,6 +42,7 @@ class CodecSpec:
     presets: tuple[str, ...] = ()
     default_preset: str | None = None
     fixed_options: tuple[tuple[str, str], ...] = ()
+    reorder_depth: int = 0
     needs_even_size: bool = False
 
 
@@ -58,6 +60,7 @@ CODEC_SPECS: Final[dict[Codec, CodecSpec]] = {
         default_crf=18,
         presets=_X26X_PRESETS,
         default_preset="veryfast",
+        reorder_depth=2,
         needs_even_size=True,
     ),
     "hevc": CodecSpec(
@@ -69,6 +72,7 @@ CODEC_SPECS: Final[dict[Codec, CodecSpec]] = {
         presets=_X26X_PRESETS,
         default_preset="superfast",
         fixed_options=(("x265-params", "log-level=none"),),
+        reorder_depth=2,
         needs_even_size=True,
     ),
     "prores4444": CodecSpec(

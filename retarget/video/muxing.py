@@ -39,6 +39,48 @@ def _muxer_options(container: str, clock: Fraction) -> dict[str, str]:
     return {"movflags": "+faststart+write_colr", "movie_timescale": str(hertz)}
 
 
+class _DecodingTimes:
+    """Gives packets their decoding times: those of the pictures, delayed by the encoder's reordering.
+
+    The encoders' own are not used: x265 leaves them unset in very short clips, and those of variable frame rates can
+    make a track longer than its pictures. Before the first picture's time, as many packets as are reordered get
+    times of their own: a frame apart while the frame rate is constant, a tick apart where it varies.
+
+    Args:
+        reorder_depth: how many pictures later than shown the encoder may want one decoded.
+    """
+
+    def __init__(self, reorder_depth: int) -> None:
+        self._reorder_depth = reorder_depth
+        self.last_pts = 0
+        self._first_pts: int | None = None
+        self._steps: set[int] = set()
+        self._pending: deque[int] = deque()
+        self._first_dts: int | None = None
+
+    def note(self, pts: int) -> None:
+        """Take down the time of a picture given to the encoder."""
+        if self._first_pts is None:
+            self._first_pts = pts
+        elif len(self._steps) < 2:
+            self._steps.add(pts - self.last_pts)
+        self.last_pts = pts
+        self._pending.append(pts)
+
+    def next_dts(self) -> int:
+        """Return the decoding time of the next packet in decoding order."""
+        if self._first_dts is None:
+            step = self._steps.pop() if len(self._steps) == 1 else 1
+            first = self._pending[0]
+            self._pending.extendleft(first - step * count for count in range(1, self._reorder_depth + 1))
+            self._first_dts = self._pending[0]
+        return self._pending.popleft()
+
+    def span_until(self, dts: int) -> int:
+        """Return the end that a track has whose last packet is decoded at `dts` and lasts no time."""
+        return dts - (self._first_dts or 0) + (self._first_pts or 0)
+
+
 class ContainerSink:
     """Encodes pictures as BT.709 video of limited range and muxes them with sound.
 
@@ -74,8 +116,7 @@ class ContainerSink:
         self._input_format = "rgba" if alpha else "rgb24"
         self._reformatter = VideoReformatter()
         self._waiting: deque[Packet[VideoStream]] = deque()
-        self._first: tuple[int, int] | None = None  # (pts, dts) of the first packet
-        self._last_pts = 0
+        self._decoding = _DecodingTimes(CODEC_SPECS[config.codec].reorder_depth)
         self._is_mp4 = container in ("mp4", "mov")
         self._container = av.open(str(path), "w", format=container, options=_muxer_options(container, clock))
         self._audio: AudioCarrier | None = None
@@ -117,10 +158,10 @@ class ContainerSink:
         frame = self._to_frame(picture)
         frame.pts = ticks
         frame.time_base = self._clock
-        self._last_pts = ticks
+        self._decoding.note(ticks)
         self._waiting.extend(self._stream.encode(frame))
         # The packet of the last picture waits: only `finish` knows for how long it is shown.
-        while self._waiting and self._waiting[0].pts != ticks and len(self._waiting) > 1:
+        while self._waiting and self._waiting[0].pts != ticks:
             self._mux(self._waiting.popleft())
         if self._audio is not None:
             self._audio.advance(ticks * self._clock)
@@ -130,11 +171,9 @@ class ContainerSink:
         self._waiting.extend(self._stream.encode(None))
         while self._waiting:
             packet = self._waiting.popleft()
-            if packet.pts == self._last_pts:
+            if packet.pts == self._decoding.last_pts:
                 packet.duration = end_ticks - packet.pts
-            if not self._waiting and self._is_mp4:
-                packet.duration = max(packet.duration or 1, self._closing_duration(packet, end_ticks))
-            self._mux(packet)
+            self._mux(packet, track_end=None if self._waiting else end_ticks)
         if self._audio is not None:
             self._audio.finish(end_ticks * self._clock)
             self._audio.close()
@@ -148,16 +187,11 @@ class ContainerSink:
         with suppress(av.error.FFmpegError, OSError):
             self._container.close()
 
-    def _closing_duration(self, packet: Packet[VideoStream], end_ticks: int) -> int:
-        """Length of the last packet in decoding order that makes the track as long in decoding as in showing."""
-        if self._first is None or packet.dts is None:
-            return 0
-        first_pts, first_dts = self._first
-        return (end_ticks - first_pts) - (packet.dts - first_dts)
-
-    def _mux(self, packet: Packet[VideoStream]) -> None:
-        if self._first is None and packet.pts is not None and packet.dts is not None:
-            self._first = (packet.pts, packet.dts)
+    def _mux(self, packet: Packet[VideoStream], track_end: int | None = None) -> None:
+        packet.dts = self._decoding.next_dts()
+        if track_end is not None and self._is_mp4:
+            # The muxer takes the track's length from decoding times; it shall be as long as it is shown.
+            packet.duration = max(packet.duration or 1, track_end - self._decoding.span_until(packet.dts))
         self._container.mux(packet)
 
     def _to_frame(self, picture: UInt8Array) -> VideoFrame:
