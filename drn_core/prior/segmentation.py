@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields
+from drn_core.prior.geometry import segment_distance
 from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
@@ -168,7 +169,13 @@ def _torso_masks(
         joint &= own | owned[limb.upper_layer]
         wanted |= joint
         trusted |= joint if limb.is_arm else joint & ~arms
-    if not body.has_legs:  # a cropped photo: what the hands hid of the hips and the lap
+    if body.has_legs:  # legs that part must not open a gap at the crotch
+        hips = [limb for limb in LIMBS if not limb.is_arm]
+        between = segment_distance(points, *(body.keypoints[limb.root] for limb in hips))
+        seat = (between < 1.1 * body.radii[hips[0].parts[0]]) & person
+        wanted |= seat
+        trusted |= seat & np.logical_or.reduce([owned[limb.upper_layer] for limb in hips])
+    else:  # a cropped photo: what the hands hid of the hips and the lap
         thighs = [fields.parts[limb.parts[0]] for limb in LIMBS if not limb.is_arm]
         wanted |= person & ((np.minimum.reduce(thighs) < 0.95) | lap_mask(body, (person.shape[0], person.shape[1])))
     return wanted, trusted

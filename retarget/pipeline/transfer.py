@@ -263,7 +263,7 @@ def _assemble(
     result = np.zeros((len(track), *source.keypoints.shape))
     root_joints = list(SPAN_BONES[1] if hips_are_root else SPAN_BONES[0])
     travel = track.keypoints[:, root_joints].mean(1) - track.keypoints[reference, root_joints].mean(0)
-    root = source.keypoints[root_joints].mean(0) + _kept_in_frame(source, track, ratio * travel, root_joints)
+    root = source.keypoints[root_joints].mean(0) + ratio * travel
     pelvis = root if hips_are_root else root - vectors[:, _SPINE]
     neck = root + vectors[:, _SPINE] if hips_are_root else root
     for middle, bone, (left, right) in (
@@ -276,36 +276,38 @@ def _assemble(
     result[:, _FACE] = _head_middle(source, track, reference, neck, ratio)[:, None] + _face_offsets(
         source, track, reference, ratio, config
     )
-    return result + _ground_shift(source, track, result, reference)
+    result += _ground_shift(source, track, result, reference)
+    if config.align == "body":
+        result[..., 0] += _kept_in_frame(source, track, result, root_joints)[:, None]
+    return result
 
 
-def _kept_in_frame(source: Pose, track: PoseTrack, travel: Array, root_joints: list[int]) -> Array:
-    """Bring the root's sideways travel into the photo's width, where the driver stays in its own picture.
+def _kept_in_frame(source: Pose, track: PoseTrack, keypoints: Array, root_joints: list[int]) -> Array:
+    """Bring the motion into the photo's width, where the driver stays in its own picture.
 
     A photo is often narrower than the driver's stage. The whole motion is moved sideways where that is enough, and
-    made narrower where it isn't.
+    its travel is made shorter where it isn't.
+
+    Returns:
+        (T,) shift in x for all joints of a frame.
     """
-    x = source.keypoints[root_joints, 0].mean() + travel[:, 0]
-    driver_x = track.keypoints[:, root_joints, 0].mean(1)
-    seen = track.is_detected & (driver_x > 0) & (driver_x < track.size_hw[1])
-    if not seen.any():
-        return travel
-    half_body = (
-        0.5 * float(np.ptp(source.keypoints[source.confidence > 0.3, 0])) if source.confidence.max() > 0.3 else 0.0
-    )
-    width = source.size_hw[1]
-    margin = min(0.5 * half_body, 0.25 * width)
-    low, high = float(x[seen].min()), float(x[seen].max())
-    room = (margin, width - 1 - margin)
-    if low >= room[0] and high <= room[1]:
-        return travel
-    shrink = min(1.0, (room[1] - room[0]) / max(high - low, 1e-6))
-    result = travel.copy()
-    result[:, 0] = shrink * travel[:, 0]
-    x = source.keypoints[root_joints, 0].mean() + result[:, 0]
-    low, high = float(x[seen].min()), float(x[seen].max())
-    result[:, 0] += max(room[0] - low, 0.0) + min(room[1] - high, 0.0)
-    return result
+    driver_width, width = track.size_hw[1], source.size_hw[1]
+    is_inside = (track.keypoints[..., 0] > 0) & (track.keypoints[..., 0] < driver_width) & (track.confidence > 0.5)
+    frames = track.is_detected & is_inside.any(1)
+    if not frames.any():
+        return np.zeros(len(track))
+    root = keypoints[:, root_joints, 0].mean(1)
+    start = float(source.keypoints[root_joints, 0].mean())
+    left = np.where(is_inside, keypoints[..., 0] - root[:, None], 0.0).min(1)[frames]
+    right = np.where(is_inside, keypoints[..., 0] - root[:, None], 0.0).max(1)[frames]
+    travel = root - start
+    for share in np.linspace(1.0, 0.0, 21):
+        x = start + share * travel[frames]
+        low, high = float(np.percentile(x + left, 1)), float(np.percentile(x + right, 99))
+        if high - low <= width - 1:
+            break
+    move = max(-low, 0.0) + min(width - 1 - high, 0.0) if high - low <= width - 1 else (width - 1 - low - high) / 2
+    return np.asarray((share - 1.0) * travel + move)
 
 
 def _head_middle(source: Pose, track: PoseTrack, reference: int, neck: Array, ratio: float) -> Array:
