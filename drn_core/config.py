@@ -9,9 +9,15 @@ from drn_core.pose_maps import FacePointSet, JointSet
 
 __all__ = [
     "DRNConfig",
+    "DeepFashionData",
     "FaceDRMConfig",
     "GlobalDRMConfig",
+    "LossConfig",
+    "PackData",
     "PatnConfig",
+    "PhaseConfig",
+    "SyntheticData",
+    "TrainConfig",
     "WarpConfig",
 ]
 
@@ -151,3 +157,215 @@ class DRNConfig:
     def __post_init__(self) -> None:
         if min(self.size_hw) < 16 or any(side % 16 for side in self.size_hw):
             raise ValueError(f"size_hw: both sides must be multiples of 16, got {self.size_hw}")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms; a term with weight 0 is not computed.
+
+    The published weights are RATE-Net's 10 : 5 : 5 for reconstruction, perceptual and adversarial.
+
+    Attributes:
+        reconstruction: L1.
+        laplacian: L1 over a Laplacian pyramid.
+        gradient: L1 of picture gradients.
+        ssim: 1 - SSIM.
+        perceptual: L1 of features.
+        style: L1 of Gram matrices.
+        adversarial: least-squares game, mean of both discriminators.
+        flow: distance from the true flow, per scale, pixels.
+        visibility: cross-entropy of the visibility, per scale.
+        silhouette: L1 of the moved silhouette against the true mask.
+        smoothness: second differences of the residual flow.
+        residual: mean length of the residual flow in pixels: move only for a reason.
+        sampling: sampling correctness of the corrected flow.
+        temporal: change of the error from frame to frame.
+        person: extra weight of the person's pixels in the picture terms, over 1 for the background.
+    """
+
+    reconstruction: float = 0.0
+    laplacian: float = 0.0
+    gradient: float = 0.0
+    ssim: float = 0.0
+    perceptual: float = 0.0
+    style: float = 0.0
+    adversarial: float = 0.0
+    flow: float = 0.0
+    visibility: float = 0.0
+    silhouette: float = 0.0
+    smoothness: float = 0.0
+    residual: float = 0.0
+    sampling: float = 0.0
+    temporal: float = 0.0
+    person: float = 0.0
+
+
+Part = Literal["flow", "content", "pose", "detail", "face"]
+
+
+@dataclass(frozen=True)
+class PhaseConfig:
+    """One phase of coarse-to-fine training.
+
+    Attributes:
+        name: as it appears in the log.
+        steps: optimiser steps.
+        trains: parts whose weights change; "pose" is the whole pose branch, "flow" and "content" its halves.
+        schedule: "joint" (one generator step per batch) or "three-step" (the paper's: pose branch by L_1, everything
+            by L_2 on a recomputed forward, then the discriminators).
+        picture: what the picture terms look at: the moved prior, the coarse image or the output.
+        loss: weights (of L_2 under "three-step").
+        pose_loss: weights of L_1 under "three-step".
+        learning_rate: at the start of the phase.
+        discriminator_rate: of the discriminators.
+        decay: of the learning rate over the phase.
+        batch_size: per process.
+        discriminator_steps: per generator step, where there is an adversarial term.
+        warmup_steps: linear warm-up of the learning rate.
+    """
+
+    name: str
+    steps: int
+    trains: tuple[Part, ...]
+    schedule: Literal["joint", "three-step"] = "joint"
+    picture: Literal["warped", "coarse", "output"] = "output"
+    loss: LossConfig = field(default_factory=LossConfig)
+    pose_loss: LossConfig = field(default_factory=LossConfig)
+    learning_rate: float = 1e-4
+    discriminator_rate: float = 1e-4
+    decay: Literal["none", "linear", "cosine"] = "none"
+    batch_size: int = 8
+    discriminator_steps: int = 3
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise ValueError(f"phase {self.name!r}: steps and batch_size must be at least 1")
+        if not self.trains:
+            raise ValueError(f"phase {self.name!r}: trains nothing")
+
+
+@dataclass(frozen=True)
+class PackData:
+    """Packs written by `retarget prepare`: pictures, poses, prior and truth, ready to train on.
+
+    Attributes:
+        kind: tag.
+        folders: folders of packs.
+        consecutive: frames per run; 2 gives the temporal term its pairs.
+        augment: random tone and flips.
+        holdout: every n-th pack is kept for validation; 0 keeps none.
+    """
+
+    kind: Literal["packs"] = "packs"
+    folders: tuple[str, ...] = ()
+    consecutive: int = 1
+    augment: bool = True
+    holdout: int = 16
+
+
+@dataclass(frozen=True)
+class SyntheticData:
+    """Synthetic people, made while training.
+
+    Attributes:
+        kind: tag.
+        num_groups: people; each with one photo and several driver frames.
+        frames_per_group: driver frames per person.
+        consecutive: frames per run.
+        augment: random tone and flips.
+        holdout: groups kept for validation.
+    """
+
+    kind: Literal["synthetic"] = "synthetic"
+    num_groups: int = 4000
+    frames_per_group: int = 6
+    consecutive: int = 1
+    augment: bool = True
+    holdout: int = 64
+
+
+@dataclass(frozen=True)
+class DeepFashionData:
+    """DeepFashion In-shop by the published lists.
+
+    Attributes:
+        kind: tag.
+        image_folder: pictures, by the names in the lists.
+        train_pairs: CSV of pairs (from, to).
+        test_pairs: the same for validation; empty for none.
+        train_keypoints: CSV of keypoints (name:keypoints_y:keypoints_x).
+        test_keypoints: the same for validation.
+        augment: random flips.
+    """
+
+    kind: Literal["deepfashion"] = "deepfashion"
+    image_folder: str = ""
+    train_pairs: str = ""
+    test_pairs: str = ""
+    train_keypoints: str = ""
+    test_keypoints: str = ""
+    augment: bool = True
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole recipe.
+
+    Attributes:
+        name: of the recipe.
+        network: what is trained.
+        data: what it is trained on.
+        phases: in order.
+        seed: of everything random.
+        precision: of the arithmetic; weights stay float32.
+        perceptual: features of the perceptual and style terms; "none" says that the recipe runs without them.
+        perceptual_weights: file of the features; empty takes the default place.
+        ema_decay: of the averaged weights that are saved; 0 saves the last ones.
+        betas: of RAdam.
+        weight_decay: of RAdam.
+        clip_norm: largest gradient norm; 0 clips nothing.
+        pool_size: entries of each discriminator's image pool.
+        discriminator_channels: width of the discriminators' stems.
+        num_workers: processes that load data.
+        log_every: steps between log lines.
+        save_every: steps between saved states.
+        sample_every: steps between sample sheets; 0 draws none.
+        validate_every: steps between validations; 0 makes none.
+        validation_samples: samples of one validation.
+    """
+
+    name: str
+    network: DRNConfig
+    data: PackData | SyntheticData | DeepFashionData
+    phases: tuple[PhaseConfig, ...]
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    perceptual: Literal["none", "vgg19", "synthetic-features"] = "none"
+    perceptual_weights: str = ""
+    ema_decay: float = 0.999
+    betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = 1e-5
+    clip_norm: float = 0.0
+    pool_size: int = 50
+    discriminator_channels: int = 64
+    num_workers: int = 0
+    log_every: int = 20
+    save_every: int = 500
+    sample_every: int = 500
+    validate_every: int = 500
+    validation_samples: int = 64
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise ValueError("a recipe needs at least one phase")
+        needs_features = any(
+            loss.perceptual or loss.style or loss.sampling for p in self.phases for loss in (p.loss, p.pose_loss)
+        )
+        if needs_features and self.perceptual == "none":
+            raise ValueError("perceptual is 'none', but a phase weighs perceptual, style or sampling terms")
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)

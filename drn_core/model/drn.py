@@ -65,6 +65,11 @@ class DRN(nn.Module):
             face_is_visible=face_is_visible,
         )
 
+    def encode_pose_source(self, source: SourceInput) -> SourceFeatures:
+        """Compute only what the pose branch needs of the photo; the other modules then stay out."""
+        pyramid = cast(PoseBranch, self.pose_branch).encode_source(source)
+        return SourceFeatures(source=source, pyramid=pyramid, style=None, face_style=None, face_is_visible=None)
+
     def predict(self, source: SourceFeatures, driver: DriverInput) -> DRNOutput:
         """Make the frames of one batch.
 

@@ -1,0 +1,110 @@
+"""Terms on flow, visibility and silhouette of the warp branch."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from drn_core.losses.reconstruction import charbonnier, weighted_mean
+from drn_core.model.sampling import compose_flow, resize_maps, warp_image
+
+__all__ = [
+    "Features",
+    "flow_loss",
+    "flow_smoothness",
+    "sampling_correctness",
+    "silhouette_loss",
+    "visibility_loss",
+]
+
+
+class Features(Protocol):
+    """A feature extractor: pictures (B, 3, H, W) in [0, 1] -> maps, fine to coarse."""
+
+    def __call__(self, image: Tensor) -> list[Tensor]:
+        """Return the feature maps."""
+
+
+def flow_loss(residual: Tensor, prior_flow: Tensor, target_flow: Tensor, valid: Tensor) -> Tensor:
+    """Distance of the corrected flow from the true one, at the residual's own scale.
+
+    Args:
+        residual: (B, 2, h, w), full-size crop pixels.
+        prior_flow: (B, 2, H, W), crop pixels.
+        target_flow: (B, 2, H, W), true backward flow, crop pixels.
+        valid: (B, 1, H, W): 1 where the truth is known and the prior shows the person.
+
+    Returns:
+        A scalar, pixels (smooth absolute value per axis, so outliers at layer borders do not dominate).
+    """
+    height, width = prior_flow.shape[-2:]
+    full = resize_maps(residual, (height, width))
+    corrected = compose_flow(prior_flow, full)
+    # Where the residual reaches across a border of layers, the composed prior flow is a mixture: no evidence.
+    is_inside = warp_image(valid, full) > 0.99
+    return weighted_mean(charbonnier(corrected - target_flow, eps=0.1), valid * is_inside.float())
+
+
+def visibility_loss(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy of visibility logits at their own scale.
+
+    Args:
+        logits: (B, 1, h, w).
+        target: (B, 1, H, W) in [0, 1], 1 = keep the moved prior.
+        weight: (B, 1, H, W) or None.
+
+    Returns:
+        A scalar.
+    """
+    size_hw = (logits.shape[-2], logits.shape[-1])
+    values = F.binary_cross_entropy_with_logits(logits, resize_maps(target, size_hw), reduction="none")
+    return weighted_mean(values, None if weight is None else resize_maps(weight, size_hw))
+
+
+def silhouette_loss(silhouette: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference of the moved silhouette (B, 1, H, W) from the true mask (B, 1, H, W)."""
+    return (silhouette - mask).abs().mean()
+
+
+def flow_smoothness(residual: Tensor) -> Tensor:
+    """Second differences of a residual flow (B, 2, h, w): a plane costs nothing, a kink does; pixels."""
+    along_x = residual[..., 2:] - 2 * residual[..., 1:-1] + residual[..., :-2]
+    along_y = residual[..., 2:, :] - 2 * residual[..., 1:-1, :] + residual[..., :-2, :]
+    return charbonnier(along_x, eps=0.01).mean() + charbonnier(along_y, eps=0.01).mean()
+
+
+def sampling_correctness(
+    features: Features, source: Tensor, target: Tensor, flow: Tensor, weight: Tensor, *, sharpness: float = 1.0
+) -> Tensor:
+    """Reward a flow that fetches features as alike to the target's as the best ones of the whole source.
+
+    Convention:
+        mean of exp(-similarity of fetched / similarity of best match), cosine similarity, on the coarsest map.
+
+    Args:
+        features: the extractor.
+        source: (B, 3, H, W) in [0, 1].
+        target: (B, 3, H, W) in [0, 1].
+        flow: (B, 2, H, W), backward, pixels of the source.
+        weight: (B, 1, H, W), where the flow should be right.
+        sharpness: multiplies the exponent.
+
+    Returns:
+        A scalar in (0, 1].
+
+    Source: Ren et al. 2019 (StructureFlow) and 2020 (GFLA), sampling correctness loss.
+    """
+    with torch.no_grad():
+        wanted = F.normalize(features(target)[-1].float(), dim=1)
+        offered = F.normalize(features(source)[-1].float(), dim=1)
+        similarity = torch.einsum("bcn,bcm->bnm", wanted.flatten(2), offered.flatten(2))
+        best = similarity.amax(dim=2).clamp_min(1e-3)
+    size_hw = (wanted.shape[-2], wanted.shape[-1])
+    scaled = resize_maps(flow, size_hw) * (size_hw[1] / flow.shape[-1])
+    fetched = F.normalize(warp_image(offered, scaled), dim=1)
+    reached = (fetched * wanted).sum(dim=1).flatten(1)
+    values = torch.exp(-sharpness * reached / best)
+    return weighted_mean(values[:, None, :, None], resize_maps(weight, size_hw).flatten(2)[..., None])
