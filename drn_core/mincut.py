@@ -49,18 +49,19 @@ def source_side(neighbours: IntArray, capacity: IntArray, excess: IntArray, to_s
     num = neighbours.shape[0]
     heights = np.empty(num, np.int32)
     _set_heights(neighbours, capacity, to_sink, heights)
+    beyond = num + 1  # height of what the sink can't be reached from
     queue = np.empty(num + 1, np.int32)  # a ring
     is_queued = np.zeros(num, np.bool_)
     head = tail = relabels = 0
     for n in range(num):
-        if excess[n] > 0 and heights[n] < num:
+        if excess[n] > 0 and heights[n] < beyond:
             queue[tail], is_queued[n] = n, True
             tail += 1
     while head != tail:
         n = queue[head]
         head = (head + 1) % (num + 1)
         is_queued[n] = False
-        while excess[n] > 0 and heights[n] < num:
+        while excess[n] > 0 and heights[n] < beyond:
             tail = _push(n, neighbours, capacity, excess, to_sink, heights, queue, is_queued, tail)
             if excess[n] > 0:
                 heights[n] = _relabelled(n, neighbours, capacity, heights)
@@ -74,12 +75,12 @@ def source_side(neighbours: IntArray, capacity: IntArray, excess: IntArray, to_s
 
 @numba.njit(cache=True, nogil=True)
 def _set_heights(neighbours: IntArray, capacity: IntArray, to_sink: IntArray, heights: IntArray) -> None:
-    """Set each node's height to its residual distance to the sink; N where the sink is out of reach."""
+    """Set each node's height to its residual distance to the sink; N + 1 where the sink is out of reach."""
     num = neighbours.shape[0]
     queue = np.empty(num, np.int32)
     head = tail = 0
     for n in range(num):
-        heights[n] = num
+        heights[n] = num + 1
         if to_sink[n] > 0:
             heights[n] = 1
             queue[tail] = n
@@ -89,7 +90,7 @@ def _set_heights(neighbours: IntArray, capacity: IntArray, to_sink: IntArray, he
         head += 1
         for side in range(4):
             other = neighbours[n, side]
-            if other >= 0 and heights[other] == num and capacity[other, side ^ 1] > 0:
+            if other >= 0 and heights[other] == num + 1 and capacity[other, side ^ 1] > 0:
                 heights[other] = heights[n] + 1
                 queue[tail] = other
                 tail += 1
@@ -129,7 +130,7 @@ def _push(
 @numba.njit(cache=True, nogil=True)
 def _relabelled(n: int, neighbours: IntArray, capacity: IntArray, heights: IntArray) -> int:
     """Return one more than the lowest height that a node's excess could flow to."""
-    lowest = neighbours.shape[0] - 1
+    lowest = neighbours.shape[0]
     for side in range(4):
         other = neighbours[n, side]
         if other >= 0 and capacity[n, side] > 0:
