@@ -58,7 +58,7 @@ setup(
     package_data={
         "kernels": ["csrc/*.cu", "csrc/*.h", "csrc/*.cuh"],
         "drn_core": ["assets/*"],
-        "retarget": ["assets/*"],
+        "retarget": ["assets/*", "batch/templates/*", "inspect/templates/*"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require={"eval": EVAL, "ray": RAY, "train": TRAIN, "cuda": CUDA, "dev": DEV},

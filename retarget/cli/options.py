@@ -13,7 +13,7 @@ from retarget.errors import UsageError
 if TYPE_CHECKING:
     from retarget.pipeline.job import VideoJob
 
-__all__ = ["add_video_options", "job_from_args", "parse_time"]
+__all__ = ["add_video_options", "default_suffix", "job_from_args", "parse_time"]
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
 
@@ -86,6 +86,11 @@ def _codec(args: argparse.Namespace) -> str:
     return "prores4444" if args.background == "transparent" else "h264"
 
 
+def default_suffix(codec: str | None, background: str) -> str:
+    """Return the extension of an output that was not named; empty for a folder of pictures."""
+    return _SUFFIX_OF_CODEC[codec or ("prores4444" if background == "transparent" else "h264")]
+
+
 def job_from_args(args: argparse.Namespace) -> VideoJob:
     """Build a job from the options of `add_video_options` plus source, driver and output.
 
@@ -100,7 +105,7 @@ def job_from_args(args: argparse.Namespace) -> VideoJob:
     source, driver = Path(args.source), Path(args.driver)
     output = args.output
     if output is None:
-        output = Path(f"{source.stem}_{driver.stem}{_SUFFIX_OF_CODEC[codec]}")
+        output = Path(f"{source.stem}_{driver.stem}{default_suffix(codec, args.background)}")
     return VideoJob(
         source=source,
         driver=driver,

@@ -1,0 +1,66 @@
+"""How a batch is run; the one home of its defaults."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+
+__all__ = ["BatchSettings", "ExecuteOptions", "default_memory_limit_mb", "default_workers"]
+
+
+@dataclass(frozen=True)
+class ExecuteOptions:
+    """What a worker has to know beside the job.
+
+    Attributes:
+        resume: leave finished jobs as they are.
+        root: folder that no path may leave; checked again just before files are opened. None for no limit.
+    """
+
+    resume: bool = True
+    root: str | None = None
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How a batch is run.
+
+    Attributes:
+        workers: processes that run jobs side by side; None suits the machine.
+        retries: how often a job is tried again after a failure that may pass (crash, hang, disk full, changed input).
+        timeout_seconds: a try that takes longer is ended; None for no limit.
+        memory_limit_mb: a worker that holds more is ended and the job fails; None suits the machine.
+        fail_fast: stop everything at the first failure.
+        resume: leave finished jobs as they are.
+        root: folder that no path may leave; None for no limit.
+        engine: where jobs run: processes of this machine, or a Ray cluster.
+        address: of the cluster; None starts a Ray on this machine.
+    """
+
+    workers: int | None = None
+    retries: int = 1
+    timeout_seconds: float | None = None
+    memory_limit_mb: int | None = None
+    fail_fast: bool = False
+    resume: bool = True
+    root: str | None = None
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+
+    @property
+    def execute_options(self) -> ExecuteOptions:
+        """The part that workers need."""
+        return ExecuteOptions(resume=self.resume, root=self.root)
+
+
+def default_workers() -> int:
+    """Return how many workers suit this machine: one for two cores, as a job keeps about two busy."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def default_memory_limit_mb(workers: int) -> int:
+    """Return a worker's share of nine tenths of the machine's memory, in MB."""
+    return int(0.9 * psutil.virtual_memory().total / 1e6 / workers)

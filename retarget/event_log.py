@@ -1,0 +1,76 @@
+"""The log for machines: one JSON object a line, appended as things happen."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from typing_extensions import Self
+
+from retarget.video.output_path import output_errors
+
+__all__ = ["EventLog"]
+
+_LOGGER_NAME: Final = "retarget"
+
+
+class EventLog:
+    """Appends events to a file as JSON lines; what the package logs by itself is among them.
+
+    Every line has "time" (seconds since 1970) and "event"; warnings have "code" and "text". Use as a context manager.
+
+    Args:
+        path: the file; None keeps nothing.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._lock = threading.Lock()
+        self._stream = None
+        if path is not None:
+            with output_errors(path):
+                self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._handler = _Forward(self)
+
+    def __enter__(self) -> Self:
+        """Begin to take what the package logs."""
+        if self._stream is not None:
+            logging.getLogger(_LOGGER_NAME).addHandler(self._handler)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        logging.getLogger(_LOGGER_NAME).removeHandler(self._handler)
+        if self._stream is not None:
+            self._stream.close()
+
+    def write(self, event: str, **values: Any) -> None:
+        """Append one event; a disk that is full loses lines of the log, nothing else."""
+        if self._stream is None:
+            return
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **values}, default=str)
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+            except OSError:
+                return
+
+
+class _Forward(logging.Handler):
+    """Hands the package's own log records over."""
+
+    def __init__(self, log: EventLog) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.write("log", level=record.levelname.lower(), logger=record.name, text=record.getMessage())
