@@ -173,5 +173,3 @@ def _outcome(status: str, key: str, report: dict[str, Any], began: float) -> dic
         "warnings": report.get("warnings", []),
         "peak_memory_mb": report.get("peak_memory_mb"),
     }
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,4 +64,4 @@ def job_key(job: VideoJob, digests: FileDigests) -> str:
         if path.is_file():
             settings["render"][name] = digests.digest(path)
     files = [digests.digest(job.source), digests.digest(job.driver)]
-    return cache_key("retarget-job/1", __version__, files, settings, os.path.splitext(job.output)[1].lower())
+    return cache_key("retarget-job/1", __version__, files, settings, job.output.suffix.lower())

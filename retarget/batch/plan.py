@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,9 +54,7 @@ class BatchJob:
         """
         from retarget.cli.options import job_from_args
 
-        return job_from_args(
-            parse_options(self.options, source=self.source, driver=self.driver, output=self.output)
-        )
+        return job_from_args(parse_options(self.options, source=self.source, driver=self.driver, output=self.output))
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as JSON values."""
@@ -230,7 +227,7 @@ class _Planner:
         return self._inputs[path]
 
 
-def _check_input(path: str | os.PathLike[str]) -> None:
+def _check_input(path: str) -> None:
     from retarget.video.container import check_input_file
 
     check_input_file(path)

@@ -44,7 +44,7 @@ class ProgressObserver:
         elif event == "retried":
             self._say(f"{number} {record.job.name}: {record.error}; trying again")
         elif event == "failed":
-            self._say(f"{number} {record.job.name}: FAILED: {record.error}")
+            self._say(f"{number} {record.job.name}: FAILED (line {record.job.line}): {record.error}")
 
     def tick(self) -> None:
         """Renew the live line, or now and then write where the batch stands."""
@@ -56,7 +56,11 @@ class ProgressObserver:
     def line(self) -> str:
         """Return where the batch stands."""
         state = self._state
-        done, failed, running = state.count("done") + state.count("skipped"), state.count("failed"), state.count("running")
+        done, failed, running = (
+            state.count("done") + state.count("skipped"),
+            state.count("failed"),
+            state.count("running"),
+        )
         elapsed = max(time.time() - state.began, 1e-3)
         left = state.count("waiting") + running
         tried = state.count("done") + failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from retarget.batch.plan import BatchPlan, Places, plan_jobs
 from retarget.batch.progress import LogObserver, ProgressObserver
 from retarget.batch.roots import check_inside
-from retarget.batch.rows import matrix_rows, read_rows
+from retarget.batch.rows import Problem, Row, matrix_rows, read_rows
 from retarget.batch.settings import BatchSettings
 from retarget.batch.state import BatchState
 from retarget.batch.summary import SummaryObserver, summary_table
@@ -67,6 +67,7 @@ def plan_batch(request: BatchRequest, root: Path | None = None) -> BatchPlan:
         InputError: manifest or folders can't be read.
         UsageError: not a manifest; rows that make no sense, each named with its line; no rows at all.
     """
+    rows: Iterator[Row | Problem]
     if request.matrix is not None:
         rows, where = matrix_rows(*request.matrix), "--matrix"
     elif request.manifest is not None:
@@ -114,9 +115,9 @@ def run_batch(request: BatchRequest, settings: BatchSettings) -> BatchState:
     """
     root = None if settings.root is None else Path(settings.root)
     plan = plan_batch(request, root)
-    for number, reason in plan.unreadable.items():
-        _tell(f"line {plan.jobs[number - 1].line}: {reason}", is_quiet=request.is_quiet)
     if plan.unreadable and (settings.fail_fast or request.check_only):
+        for number, reason in plan.unreadable.items():
+            _tell(f"line {plan.jobs[number - 1].line}: {reason}", is_quiet=False)
         raise InputError(f"{len(plan.unreadable)} jobs have inputs that can't be read, nothing was started")
     if request.check_only:
         _tell(f"{len(plan.jobs)} jobs, all rows make sense", is_quiet=request.is_quiet)

@@ -18,7 +18,7 @@ from typing import IO, Any, Final, NoReturn
 
 from retarget.errors import INTERRUPTED_EXIT_CODE, RetargetError
 
-__all__ = ["describe_error", "main"]
+__all__ = ["describe_error", "limit_threads", "main"]
 
 _GRACE_SECONDS: Final = 10.0
 _EVENT_INTERVAL_SECONDS: Final = 0.5
@@ -72,7 +72,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     return {"type": type(error).__name__, "text": text, "exit_code": 1, "may_pass": True}
 
 
-def _limit_threads() -> None:
+def limit_threads() -> None:
     """Follow OMP_NUM_THREADS where libraries don't by themselves."""
     import cv2
     import torch
@@ -102,7 +102,7 @@ def _run_jobs(jobs: queue.Queue[str], events: _Events) -> NoReturn:
                 self._sent = time.monotonic()
                 events.send("progress", stage=self._stage, frames=num_frames, total=self._total)
 
-    _limit_threads()
+    limit_threads()
     digests = FileDigests()
     events.send("ready")
     while True:

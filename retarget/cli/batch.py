@@ -61,7 +61,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     going.add_argument("--keep-going", dest="fail_fast", action="store_false", help="a failure stops no other job")
     going.add_argument("--fail-fast", dest="fail_fast", action="store_true", help="stop at the first failure")
     resuming = parser.add_mutually_exclusive_group()
-    resuming.add_argument("--resume", dest="resume", action="store_true", help="leave finished jobs alone (the default)")
+    resuming.add_argument(
+        "--resume", dest="resume", action="store_true", help="leave finished jobs alone (the default)"
+    )
     resuming.add_argument("--no-resume", dest="resume", action="store_false", help="make finished jobs again")
     parser.set_defaults(fail_fast=False, resume=True)
     add("--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster (%(default)s)")
@@ -74,8 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the batch."""
-    from retarget.batch.run import BatchRequest, run_batch
     from retarget.batch.row_options import options_from_args
+    from retarget.batch.run import BatchRequest, run_batch
     from retarget.batch.settings import BatchSettings
     from retarget.errors import UsageError
 

@@ -21,7 +21,8 @@ from retarget.photo import read_photo
 from retarget.pipeline.background import Background, open_background
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
-from retarget.pipeline.source import SourceModel, build_source, fit_photo
+from retarget.pipeline.source import SourceModel, fit_photo
+from retarget.pipeline.source_cache import cached_source
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.video.output_path import check_output_path
@@ -123,11 +124,11 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     with ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
         with clock.stage("source"):
             source_config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
-            building = pool.submit(build_source, rgb, photo_alpha=alpha, config=source_config, where=str(job.source))
+            building = pool.submit(cached_source, rgb, photo_alpha=alpha, config=source_config, where=str(job.source))
         with clock.stage("read driver"):
             result = _read_driver(job, clip.num_frames, progress)
         with clock.stage("wait for source"):
-            source = building.result()
+            source = building.result().value
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
     with clock.stage("transfer"):
         plan = retargeter.plan(result.track)
