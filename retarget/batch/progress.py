@@ -63,8 +63,8 @@ class ProgressObserver:
         )
         elapsed = max(time.time() - state.began, 1e-3)
         left = state.count("waiting") + running
-        tried = state.count("done") + failed
-        remaining = f", {format_seconds(elapsed / tried * left)} left" if tried and left else ""
+        rendered = state.count("done")
+        remaining = f", {format_seconds(elapsed / rendered * left)} left" if rendered and left else ""
         return (
             f"{done}/{len(state.records)} done, {failed} failed, {running} running, "
             f"{state.frames_rendered / elapsed:.1f} frames/s{remaining}"

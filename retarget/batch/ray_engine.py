@@ -178,7 +178,7 @@ class _RayRun:
         self._has_failed = False
         self._board = ray.remote(_Board).options(num_cpus=0).remote()
         # Retrying is decided here, so that every try is counted and told.
-        self._remote = ray.remote(_run_task).options(max_retries=0)
+        self._remote = ray.remote(max_retries=0)(_run_task)
 
     def run(self) -> None:
         """Run all jobs."""
@@ -202,8 +202,9 @@ class _RayRun:
         import ray
 
         resources = ray.cluster_resources()
-        cpus = min(_CPUS_PER_JOB, max(1, int(resources.get("CPU", 1))))
-        room = self._settings.workers or max(1, int(resources.get("CPU", 1)) // cpus)
+        total = max(1, int(resources.get("CPU", 1)))
+        cpus = min(_CPUS_PER_JOB, max(1, total // (self._settings.workers or 1)))
+        room = self._settings.workers or max(1, total // cpus)
         while len(self._tasks) < room and (job := self._queue.take()) is not None:
             variables = {name: os.environ[name] for name in _SHARED_VARIABLES if name in os.environ}
             variables["OMP_NUM_THREADS"] = str(cpus)
