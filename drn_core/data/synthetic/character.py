@@ -16,7 +16,7 @@ from drn_core.data.synthetic.parts import Part
 from drn_core.data.synthetic.piece import Piece, Surface
 from drn_core.data.synthetic.pose import JOINT_AT
 from drn_core.data.synthetic.prints import cloth_texture
-from drn_core.data.synthetic.raster import CULLED, vertex_normals
+from drn_core.data.synthetic.raster import CULLED, bounds, vertex_normals
 from drn_core.data.synthetic.rig import Rig
 from drn_core.data.synthetic.shoes import make_shoes, make_socks, shod_vertices, shoe_texture
 from drn_core.data.synthetic.skin import Complexion, draw_complexion, eye_texture, skin_texture
@@ -112,7 +112,7 @@ class Character:
     @property
     def floor(self) -> float:
         """Height of the soles at rest, metres."""
-        return float(self.points[:, 1].min())
+        return float(bounds(self.points)[0, 1])
 
     def with_expression(self, strengths: dict[str, float]) -> FloatArray:
         """Rest points (n, 3) with facial actions applied.
@@ -191,7 +191,7 @@ def _dress(pack: BodyPack, body: Body) -> Dressed:
 def _textures(design: CharacterDesign, size: int) -> TextureAtlas:
     rng = np.random.default_rng(design.seed)
     skin = skin_texture(rng, design.complexion, size)
-    top = cloth_texture(rng, size, has_logo=design.has_logo)
+    top = cloth_texture(rng, size, has_logo=design.has_logo and not design.outfit.is_dress)
     bottom = top if design.outfit.is_dress else cloth_texture(rng, size, is_quiet=bool(rng.random() < 0.75))
     is_curly = design.hair.curl > 0.008
     images = [

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.data.synthetic.camera import Camera, look_at
+from drn_core.data.synthetic.raster import bounds
 
 __all__ = ["CROPS", "frame_person"]
 
@@ -26,9 +27,9 @@ def frame_person(rng: np.random.Generator, points: list[FloatArray], crop: str, 
         crop: one of CROPS; "full" keeps every pose inside the picture.
         size_hw: of the picture.
     """
-    low = np.min([p.min(axis=0) for p in points], axis=0).astype(np.float64)
-    high = np.max([p.max(axis=0) for p in points], axis=0).astype(np.float64)
-    tall = float(np.mean([np.ptp(p[:, 1]) for p in points]))
+    boxes = np.stack([bounds(p) for p in points])
+    low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
+    tall = float((boxes[:, 1, 1] - boxes[:, 0, 1]).mean())
     share, drop = _CROP_SPAN[crop]
     aspect = size_hw[1] / size_hw[0]
     slack = rng.uniform(0.97, 1.15)

@@ -19,6 +19,7 @@ from drn_core.data.synthetic.ground import floor_shadow
 from drn_core.data.synthetic.joints import JointView, view_joints
 from drn_core.data.synthetic.motions import Motion, draw_motion
 from drn_core.data.synthetic.pose_families import draw_clear_pose
+from drn_core.data.synthetic.raster import bounds
 from drn_core.data.synthetic.records import SyntheticClip, SyntheticPair
 from drn_core.data.synthetic.render import Drawing, Renderer, trace
 from drn_core.data.synthetic.rig import PosedBones
@@ -213,7 +214,7 @@ class SyntheticPeople:
     def _stand(self, person: Character, bones: PosedBones, rest: FloatArray) -> _Stance:
         """Lower or lift a posed person until the lowest point is on the floor."""
         points = self._renderer.pose_points(person, bones, rest)
-        lift = np.array([0.0, person.floor - float(points[:, 1].min()), 0.0])
+        lift = np.array([0.0, person.floor - bounds(points)[0, 1], 0.0])
         return _Stance(points + lift.astype(np.float32), bones.moved(lift))
 
     def _wobble(self, rng: np.random.Generator, person: Character) -> FloatArray:

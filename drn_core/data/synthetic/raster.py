@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-__all__ = ["ALPHA_TESTED", "CULLED", "project", "project_parallel", "rasterize", "skin_points", "vertex_normals"]
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int32]
+__all__ = [
+    "ALPHA_TESTED",
+    "CULLED",
+    "bounds",
+    "project",
+    "project_parallel",
+    "rasterize",
+    "skin_points",
+    "vertex_normals",
+]
 
 ALPHA_TESTED = 1
 CULLED = 2
@@ -38,6 +43,20 @@ def skin_points(points, weights, bones, rotations, offsets, out):  # type: ignor
             b += w * (rotations[j, 1, 0] * x + rotations[j, 1, 1] * y + rotations[j, 1, 2] * z + offsets[j, 1])
             c += w * (rotations[j, 2, 0] * x + rotations[j, 2, 1] * y + rotations[j, 2, 2] * z + offsets[j, 2])
         out[i, 0], out[i, 1], out[i, 2] = a, b, c
+
+
+@njit(cache=True, nogil=True)
+def bounds(points):  # type: ignore[no-untyped-def]
+    """Lowest and highest coordinates (2, 3) of points (n, 3)."""
+    out = np.empty((2, 3), np.float64)
+    for k in range(3):
+        low = high = points[0, k]
+        for i in range(1, points.shape[0]):
+            low = min(low, points[i, k])
+            high = max(high, points[i, k])
+        out[0, k] = low
+        out[1, k] = high
+    return out
 
 
 @njit(cache=True, nogil=True)

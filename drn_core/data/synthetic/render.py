@@ -13,6 +13,7 @@ from drn_core.data.synthetic.character import Character
 from drn_core.data.synthetic.correspondence import gather_surface, trace_flow
 from drn_core.data.synthetic.raster import (
     ALPHA_TESTED,
+    bounds,
     project,
     project_parallel,
     rasterize,
@@ -107,7 +108,7 @@ class Renderer:
         shadow_camera = self._cast_shadow(person, points, light)
         normals = np.empty_like(points)
         vertex_normals(points, person.faces, normals)
-        distance = float(np.linalg.norm(camera.eye - points.mean(axis=0)))
+        distance = float(np.linalg.norm(camera.eye - bounds(points).mean(axis=0)))
         ambient_occlusion(self._pixel_depth, camera.focal_px * OCCLUSION_RADIUS_METRES / distance, self._occlusion)
         shade(
             screen, points, normals, person.faces, person.face_texture, person.uv, person.atlas.materials,
@@ -136,8 +137,7 @@ class Renderer:
         )  # fmt: skip
 
     def _cast_shadow(self, person: Character, points: FloatArray, light: Light) -> npt.NDArray[np.float64]:
-        middle = (points.min(axis=0) + points.max(axis=0)) / 2
-        camera = parallel_camera(light.direction, middle.astype(np.float64), self.shadow_size)
+        camera = parallel_camera(light.direction, bounds(points).mean(axis=0), self.shadow_size)
         screen = np.empty_like(points)
         project_parallel(points, camera, screen)
         # Seen from the light, faces turned away still cast shadows.

@@ -33,31 +33,38 @@ def rotate_z(angle: float) -> Matrix:
 
 def about(axis: npt.ArrayLike, angle: float) -> Matrix:
     """Rotation about `axis` (3,), any length, by `angle` (Rodrigues)."""
-    x, y, z = np.asarray(axis, dtype=np.float64) / max(float(np.linalg.norm(axis)), 1e-12)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.asarray(np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * cross @ cross)
+    x, y, z = np.asarray(axis, dtype=np.float64).tolist()
+    scale = 1.0 / max(math.sqrt(x * x + y * y + z * z), 1e-12)
+    x, y, z = x * scale, y * scale, z * scale
+    c, s = math.cos(angle), math.sin(angle)
+    t = 1.0 - c
+    return np.array([
+        [t * x * x + c, t * x * y - s * z, t * x * z + s * y],
+        [t * x * y + s * z, t * y * y + c, t * y * z - s * x],
+        [t * x * z - s * y, t * y * z + s * x, t * z * z + c],
+    ])  # fmt: skip
 
 
 def aligning(start: npt.NDArray[Any], end: npt.NDArray[Any]) -> Matrix:
-    """Smallest rotation that turns direction `start` (3,) into direction `end` (3,)."""
-    start = start / np.linalg.norm(start)
-    end = end / np.linalg.norm(end)
-    axis = np.cross(start, end)
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-9:
+    """Smallest rotation that turns direction `start` (3,) into direction `end` (3,); of any length."""
+    # Plain numbers: array calls cost far more than the sums for a single vector.
+    ax, ay, az = start.tolist()
+    bx, by, bz = end.tolist()
+    axis = (ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+    sine = math.sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
+    if sine < 1e-12:
         return np.eye(3)
-    return about(axis, math.atan2(sine, float(start @ end)))
+    return about(axis, math.atan2(sine, ax * bx + ay * by + az * bz))
 
 
 def partial(rotation: Matrix, share: float) -> Matrix:
     """The same rotation about the same axis by `share` of its angle (angles below half a turn)."""
-    angle = math.acos(min(1.0, max(-1.0, (float(np.trace(rotation)) - 1.0) / 2.0)))
-    axis = np.array([
-        rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1],
-    ])  # fmt: skip
-    if angle < 1e-9 or float(np.linalg.norm(axis)) < 1e-9:
+    turn = rotation.tolist()
+    axis = (turn[2][1] - turn[1][2], turn[0][2] - turn[2][0], turn[1][0] - turn[0][1])
+    sine = math.sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
+    if sine < 1e-12:
         return np.eye(3)
-    return about(axis, share * angle)
+    return about(axis, share * math.atan2(sine, turn[0][0] + turn[1][1] + turn[2][2] - 1.0))
 
 
 def twist_about(rotation: Matrix, axis: Matrix) -> Matrix:

@@ -44,7 +44,7 @@ def ambient_occlusion(depth, radius_px, out):  # type: ignore[no-untyped-def]
             out[y, x] = count / 12.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _sample(atlas, start, size, u, v, colour):  # type: ignore[no-untyped-def]
     """Bilinear, wrapping texture fetch into colour (3,), 0 to 1."""
     x = u * size - 0.5
@@ -62,7 +62,7 @@ def _sample(atlas, start, size, u, v, colour):  # type: ignore[no-untyped-def]
         colour[k] = (top * (1.0 - ay) + bottom * ay) / 255.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _lit_share(px, py, pz, shadow, camera):  # type: ignore[no-untyped-def]
     """Share of the key light that reaches a point: 3 x 3 taps of the shadow map."""
     x = camera[12] * (camera[0] * px + camera[1] * py + camera[2] * pz + camera[9]) + camera[13]
@@ -81,7 +81,8 @@ def _lit_share(px, py, pz, shadow, camera):  # type: ignore[no-untyped-def]
     return 1.0 - blocked / taps if taps > 0.0 else 1.0
 
 
-@njit(cache=True, nogil=True)
+# Colours may differ in the last bit between machines; labels and depth are computed without such licence.
+@njit(cache=True, nogil=True, fastmath=True)
 def shade(  # type: ignore[no-untyped-def]  # noqa: PLR0915 - one loop body, kept whole for the compiler
     screen, points, normals, faces, face_texture, uv, materials, atlas, table, scale,
     face_at, occlusion, light, shadow, shadow_camera, eye, is_lit, out,
@@ -176,7 +177,9 @@ def shade(  # type: ignore[no-untyped-def]  # noqa: PLR0915 - one loop body, kep
             h0, h1, h2 = e0 + light[0], e1 + light[1], e2 + light[2]
             length = 1.0 / (math.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9)
             half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) * length)
-            gloss = materials[texture, 0] * half ** materials[texture, 1] * lit * 0.15
+            # Schlick's rational stand-in for half ** exponent.
+            peak = half / (materials[texture, 1] * (1.0 - half) + half)
+            gloss = materials[texture, 0] * peak * lit * 0.15
             rim = 0.018 * (1.0 - facing) ** 3
             for k in range(3):
                 albedo = colour[k] * colour[k]
