@@ -49,8 +49,8 @@ def draw_pose(rgb: UInt8Array, pose: Pose, *, is_detected: bool = True) -> UInt8
                 for first, second in _FINGERS:
                     _line(canvas, hand[first, :2], hand[second, :2], colour, 1)
     if pose.face is not None and not np.isnan(pose.face).any():
-        for point in pose.face[:, :2]:
-            _line(canvas, point, point, _FACE, 1)
+        for x, y in np.round(pose.face[:, :2]).astype(int).tolist():
+            cv2.circle(canvas, (x, y), max(1, thickness // 2), _FACE, -1)
     return canvas
 
 

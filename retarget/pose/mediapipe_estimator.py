@@ -11,18 +11,24 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from drn_core.skeleton import NUM_JOINTS
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX, NUM_JOINTS
 from retarget.config import PoseConfig
-from retarget.pose.estimator import Detection, Region, person_box, size_of
+from retarget.pose.estimator import Detection, Region, person_box
+from retarget.pose.mediapipe_graphs import DETECTOR_GRAPH, FACE_GRAPH, HANDS_GRAPH, LANDMARK_GRAPH
+from retarget.pose.region_crop import RegionCrop
 from retarget.records import FloatArray, Pose, UInt8Array
+from retarget.smoothing.trunk import torso_size_px
 
 __all__ = ["MediaPipeEstimator"]
 
@@ -31,43 +37,22 @@ _REGION_SCALE: Final = 1.25
 """Side of a region against the diameter of the circle that the model draws around a person, as in BlazePose."""
 _CROP_SIDE_PX: Final = 384
 """A region is shrunk to this side before the 256-px model sees it: halves the model's aliasing, bounds the cost."""
-_CROP_MARGIN: Final = 1.05
-"""Side of the crop against the upright box of the turned region."""
-_AREA_BELOW: Final = 0.6
-"""Scale under which shrinking averages over areas; above it interpolation will do, at a third of the time."""
+_DETAIL_SIDE_PX: Final = 1200
+"""The same for hands and face, which are a tenth of a region: their models see 224 and 192 px."""
 _DETECTOR_SIDE_PX: Final = 448
-_SETTINGS_REVISION: Final = 1
+_SETTINGS_REVISION: Final = 2
 
-_DETECTOR_GRAPH: Final = """
-input_stream: "image"
-output_stream: "detections"
-node {
-  calculator: "PoseDetectionCpu"
-  input_stream: "IMAGE:image"
-  output_stream: "DETECTIONS:detections"
+_HAND_INPUTS: Final = {
+    f"{side}_arm": tuple(JOINT_INDEX[f"{side}_{joint}"] for joint in ("wrist", "pinky", "index"))
+    for side in ("left", "right")
 }
-"""
-_LANDMARK_GRAPH: Final = """
-input_stream: "image"
-input_stream: "region"
-input_side_packet: "complexity"
-input_side_packet: "with_mask"
-output_stream: "landmarks"
-output_stream: "alignment"
-output_stream: "world"
-output_stream: "mask"
-node {
-  calculator: "PoseLandmarkByRoiCpu"
-  input_stream: "IMAGE:image"
-  input_stream: "ROI:region"
-  input_side_packet: "MODEL_COMPLEXITY:complexity"
-  input_side_packet: "ENABLE_SEGMENTATION:with_mask"
-  output_stream: "LANDMARKS:landmarks"
-  output_stream: "AUXILIARY_LANDMARKS:alignment"
-  output_stream: "WORLD_LANDMARKS:world"
-  output_stream: "SEGMENTATION_MASK:mask"
-}
-"""
+_LEFT_WRIST: Final = JOINT_INDEX["left_wrist"]
+_RIGHT_WRIST: Final = JOINT_INDEX["right_wrist"]
+_HAND_POINTS: Final = 21
+_FACE_POINTS: Final = 468
+_HAND_REACH: Final = 0.5
+"""Farthest distance of a hand from its arm's end, in trunk sizes."""
+_STDERR_LOCK: Final = threading.Lock()
 
 
 class MediaPipeEstimator:
@@ -82,13 +67,15 @@ class MediaPipeEstimator:
     def __init__(self, config: PoseConfig | None = None) -> None:
         self._config = config or PoseConfig()
         self._version = _version_text(self._config)
+        self._readers: dict[bool, _Graph] = {}
+        # The first picture loads a model, which is when the libraries below print to stderr.
         with _quiet_stderr():
-            self._detector = _Graph(_DETECTOR_GRAPH, outputs={"detections": _read_protos})
-            self._readers = {False: _landmark_graph(with_mask=False)}
-            blank = np.zeros((64, 64, 3), np.uint8)
-            # The first pictures load the models, which is when the libraries below print to stderr.
-            self.find_regions(blank)
-            self.estimate(blank, Region((32.0, 32.0), 64.0))
+            self._detector = _Graph(DETECTOR_GRAPH, outputs={"detections": _read_protos})
+            self._detector.run({"image": _blank_packets()["image"]})
+            self._details = None
+            if self._config.hands or self._config.face:
+                self._details = _Details(self._config)
+                self._details.warm_up()
 
     def __enter__(self) -> MediaPipeEstimator:
         """Return the estimator itself."""
@@ -131,22 +118,32 @@ class MediaPipeEstimator:
             The person, or None where the model recognises nobody there. The confidence of a joint is the model's
             visibility; joints may lie outside the picture.
         """
-        crop = _Crop.around(rgb, region)
+        crop = RegionCrop.around(rgb, region, region_side_px=_CROP_SIDE_PX)
         if crop is None:
             return None
+        found = self._reader(with_mask).run({"image": _image_packet(crop.rgb), "region": _region_packet(crop, region)})
+        if "landmarks" not in found:
+            return None
+        if self._details is None:
+            return _detection(found, crop, None, None)
+        fine = RegionCrop.around(rgb, region, region_side_px=_DETAIL_SIDE_PX) or crop
+        hands = self._details.hands(fine, found["landmarks"], _pose(found, crop).keypoints)
+        return _detection(found, crop, hands, self._details.face(fine, found["landmarks"]))
+
+    def _reader(self, with_mask: bool) -> _Graph:
+        """The landmark model; the one that also gives masks is loaded when first asked for."""
         if with_mask not in self._readers:
             with _quiet_stderr():
                 self._readers[with_mask] = _landmark_graph(with_mask)
-                self.estimate(np.zeros((64, 64, 3), np.uint8), Region((32.0, 32.0), 64.0), with_mask=with_mask)
-        found = self._readers[with_mask].run({"image": _image_packet(crop.rgb), "region": crop.region_packet(region)})
-        if "landmarks" not in found:
-            return None
-        return _detection(found, crop, size_of(rgb))
+                self._readers[with_mask].run(_blank_packets())
+        return self._readers[with_mask]
 
     def close(self) -> None:
         """Free the models."""
         for graph in (self._detector, *self._readers.values()):
             graph.close()
+        if self._details is not None:
+            self._details.close()
 
 
 class _Graph:
@@ -195,81 +192,88 @@ class _Graph:
         self._graph.close()
 
 
-class _Crop:
-    """A shrunk upright cut of a picture around a region, and the way back to the picture."""
+class _Details:
+    """Reads hands and face of a person whose skeleton is known, at a finer resolution than the body's."""
 
-    def __init__(self, rgb: UInt8Array, origin_xy: tuple[int, int], cut_hw: tuple[int, int]) -> None:
-        self.rgb = rgb
-        self._origin = np.array(origin_xy, np.float64)
-        self._cut_wh = np.array(cut_hw[::-1], np.float64)
-        self._cut_hw = cut_hw
-
-    @classmethod
-    def around(cls, rgb: UInt8Array, region: Region) -> _Crop | None:
-        """Cut the picture; None where the region lies outside of it."""
-        height, width = rgb.shape[:2]
-        turn = abs(math.cos(region.rotation)) + abs(math.sin(region.rotation))
-        reach = _CROP_MARGIN * turn * region.size_px / 2
-        left, right = (int(np.clip(region.center_xy[0] + side, 0, width)) for side in (-reach, reach + 1))
-        top, bottom = (int(np.clip(region.center_xy[1] + side, 0, height)) for side in (-reach, reach + 1))
-        if right - left < 8 or bottom - top < 8:
-            return None
-        cut = rgb[top:bottom, left:right]
-        scale = _CROP_SIDE_PX / region.size_px
-        if scale < 1.0:
-            size = (max(8, round((right - left) * scale)), max(8, round((bottom - top) * scale)))
-            cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA if scale < _AREA_BELOW else cv2.INTER_LINEAR)
-        return cls(np.ascontiguousarray(cut), (left, top), (bottom - top, right - left))
-
-    def region_packet(self, region: Region) -> Any:
-        """Return the region in shares of the crop, as the graph takes it."""
-        from mediapipe.framework.formats import rect_pb2
+    def __init__(self, config: PoseConfig) -> None:
         from mediapipe.python import packet_creator
 
-        # Pixel centres are integers here, and half-integers in MediaPipe.
-        center = (np.array(region.center_xy) + 0.5 - self._origin) / self._cut_wh
-        size = region.size_px / self._cut_wh
-        return packet_creator.create_proto(
-            rect_pb2.NormalizedRect(
-                x_center=center[0], y_center=center[1], width=size[0], height=size[1], rotation=region.rotation
-            )
-        )
+        self._hands = self._face = None
+        outputs = ("left", "right") if config.hands else ()
+        if config.hands:
+            side_packets = {"complexity": packet_creator.create_int(_MODEL_COMPLEXITY)}
+            self._hands = _Graph(HANDS_GRAPH, outputs=dict.fromkeys(outputs, _read_proto), side_packets=side_packets)
+        if config.face:
+            side_packets = {"with_attention": packet_creator.create_bool(False)}
+            self._face = _Graph(FACE_GRAPH, outputs={"mesh": _read_proto}, side_packets=side_packets)
 
-    def to_picture(self, landmarks: Any) -> FloatArray:
-        """Return (N, 4) float32: x, y, depth in pixels of the picture, visibility."""
-        rows = np.array([(mark.x, mark.y, mark.z, mark.visibility) for mark in landmarks.landmark], np.float64)
-        rows[:, :2] = rows[:, :2] * self._cut_wh + self._origin - 0.5
-        rows[:, 2] *= self._cut_wh[0]
-        return rows.astype(np.float32)
+    def warm_up(self) -> None:
+        """Load the models on a picture without anybody."""
+        blank = np.zeros((64, 64, 3), np.uint8)
+        crop, landmarks = RegionCrop(blank, (0, 0), (64, 64), (64, 64)), _blank_landmarks()
+        self.hands(crop, landmarks, np.zeros((NUM_JOINTS, 2), np.float32))
+        self.face(crop, landmarks)
 
-    def mask_to_picture(self, mask: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
-        """Put the mask of the crop back into an empty mask of the picture's size."""
-        height, width = self._cut_hw
-        left, top = self._origin.astype(int)
-        whole = np.zeros(size_hw, np.float32)
-        grown = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        whole[top : top + height, left : left + width] = np.clip(grown, 0, 1)
-        return whole
+    def hands(self, crop: RegionCrop, landmarks: Any, keypoints: FloatArray) -> FloatArray | None:
+        """Return (2, 21, 3): left, right hand; x, y in pixels and 1 where seen; None where not asked for."""
+        if self._hands is None:
+            return None
+        points = np.zeros((2, _HAND_POINTS, 3), np.float32)
+        packets = {name: _landmark_packet(landmarks, indices) for name, indices in _HAND_INPUTS.items()}
+        found = self._hands.run({"image": _image_packet(crop.rgb), **packets})
+        for side, (name, wrist) in enumerate((("left", _LEFT_WRIST), ("right", _RIGHT_WRIST))):
+            if name in found:
+                seen = crop.to_picture(_rows(found[name]))
+                # A hand that lies elsewhere than the arm's end is another's, or nobody's.
+                if np.hypot(*(seen[0, :2] - keypoints[wrist])) < _HAND_REACH * torso_size_px(keypoints):
+                    points[side, :, :2], points[side, :, 2] = seen[:, :2], 1.0
+        return points
+
+    def face(self, crop: RegionCrop, landmarks: Any) -> FloatArray | None:
+        """Return (468, 3): x, y and depth in pixels, NaN where no face is seen; None where not asked for."""
+        if self._face is None:
+            return None
+        packets = {"face_joints": _landmark_packet(landmarks, range(len(FACE_JOINTS)))}
+        found = self._face.run({"image": _image_packet(crop.rgb), **packets})
+        if "mesh" not in found:
+            return np.full((_FACE_POINTS, 3), np.nan, np.float32)
+        return crop.to_picture(_rows(found["mesh"]))[:_FACE_POINTS]
+
+    def close(self) -> None:
+        """Free the models."""
+        for graph in (self._hands, self._face):
+            if graph is not None:
+                graph.close()
 
 
-def _detection(found: Mapping[str, Any], crop: _Crop, size_hw: tuple[int, int]) -> Detection:
-    rows = crop.to_picture(found["landmarks"])
-    world = np.array([(mark.x, mark.y, mark.z) for mark in found["world"].landmark], np.float32)
-    keypoints, confidence = np.ascontiguousarray(rows[:NUM_JOINTS, :2]), np.clip(rows[:NUM_JOINTS, 3], 0, 1)
-    pose = Pose(
-        keypoints=keypoints,
-        confidence=confidence,
-        depth=np.ascontiguousarray(rows[:NUM_JOINTS, 2]),
-        world=world[:NUM_JOINTS],
-        size_hw=size_hw,
-    )
-    center, top = crop.to_picture(found["alignment"])[:2, :2].astype(np.float64)
+def _detection(
+    found: Mapping[str, Any], crop: RegionCrop, hands: FloatArray | None, face: FloatArray | None
+) -> Detection:
+    pose = replace(_pose(found, crop), hands=hands, face=face)
+    center, top = crop.to_picture(_rows(found["alignment"]))[:2, :2].astype(np.float64)
     return Detection(
         pose=pose,
-        box=person_box(keypoints, confidence, size_hw),
+        box=person_box(pose.keypoints, pose.confidence, pose.size_hw),
         region=_region_of_circle(center, top, score=1.0),
-        mask=crop.mask_to_picture(found["mask"], size_hw) if "mask" in found else None,
+        mask=crop.mask_to_picture(found["mask"]) if "mask" in found else None,
     )
+
+
+def _pose(found: Mapping[str, Any], crop: RegionCrop) -> Pose:
+    placed = crop.to_picture(_rows(found["landmarks"])[:NUM_JOINTS])
+    visibility = np.array([mark.visibility for mark in found["landmarks"].landmark], np.float32)
+    return Pose(
+        keypoints=np.ascontiguousarray(placed[:, :2]),
+        confidence=np.clip(visibility[:NUM_JOINTS], 0, 1),
+        depth=np.ascontiguousarray(placed[:, 2]),
+        world=_rows(found["world"])[:NUM_JOINTS].astype(np.float32),
+        size_hw=crop.picture_hw,
+    )
+
+
+def _rows(landmarks: Any) -> npt.NDArray[np.float64]:
+    """(N, 3): x, y, z of a landmark list."""
+    return np.array([(mark.x, mark.y, mark.z) for mark in landmarks.landmark], np.float64)
 
 
 def _region_of_detection(detection: Any, size_hw: tuple[int, int]) -> Region:
@@ -302,7 +306,44 @@ def _landmark_graph(with_mask: bool) -> _Graph:
         "complexity": packet_creator.create_int(_MODEL_COMPLEXITY),
         "with_mask": packet_creator.create_bool(with_mask),
     }
-    return _Graph(_LANDMARK_GRAPH, outputs=outputs, side_packets=side_packets)
+    return _Graph(LANDMARK_GRAPH, outputs=outputs, side_packets=side_packets)
+
+
+def _blank_packets() -> dict[str, Any]:
+    """A picture without anybody, to load the models with."""
+    blank = np.zeros((64, 64, 3), np.uint8)
+    region = Region((32.0, 32.0), 64.0)
+    crop = RegionCrop(blank, (0, 0), (64, 64), (64, 64))
+    return {"image": _image_packet(blank), "region": _region_packet(crop, region)}
+
+
+def _blank_landmarks() -> Any:
+    """Joints at a few different places, so that regions drawn from them have a size."""
+    from mediapipe.framework.formats import landmark_pb2
+
+    marks = [
+        landmark_pb2.NormalizedLandmark(x=0.5 + 0.1 * (index % 3 - 1), y=0.5 + 0.1 * (index % 2), visibility=1.0)
+        for index in range(NUM_JOINTS)
+    ]
+    return landmark_pb2.NormalizedLandmarkList(landmark=marks)
+
+
+def _region_packet(crop: RegionCrop, region: Region) -> Any:
+    from mediapipe.framework.formats import rect_pb2
+    from mediapipe.python import packet_creator
+
+    x, y, width, height = crop.shares_of(region)
+    return packet_creator.create_proto(
+        rect_pb2.NormalizedRect(x_center=x, y_center=y, width=width, height=height, rotation=region.rotation)
+    )
+
+
+def _landmark_packet(landmarks: Any, indices: Iterable[int]) -> Any:
+    from mediapipe.framework.formats import landmark_pb2
+    from mediapipe.python import packet_creator
+
+    chosen = [landmarks.landmark[index] for index in indices]
+    return packet_creator.create_proto(landmark_pb2.NormalizedLandmarkList(landmark=chosen))
 
 
 def _image_packet(rgb: UInt8Array) -> Any:
@@ -340,16 +381,17 @@ def _version_text(config: PoseConfig) -> str:
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """Send the process's stderr to nowhere: MediaPipe's native libraries greet there and can't be told not to."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # stderr is closed: nothing to silence
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(nowhere)
-        os.close(saved)
+    with _STDERR_LOCK:  # two threads at once would save each other's nowhere
+        try:
+            saved = os.dup(2)
+        except OSError:  # stderr is closed: nothing to silence
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(nowhere)
+            os.close(saved)
