@@ -157,8 +157,9 @@ def core_scores(pair: FramePair, previous: FramePair | None) -> FrameScores:
     """
     scores = {**_picture_scores(pair), **_joint_scores(pair), **_face_similarity(pair)}
     if previous is not None:
-        change = _error(pair) - _error(previous)
-        scores["flick"] = float(np.abs(change[pair.mask]).mean())
+        box = pair.box.slices
+        change = _error(pair, box) - _error(previous, box)
+        scores["flick"] = float(np.abs(change[pair.mask[box]]).mean())
     return scores
 
 
@@ -185,8 +186,8 @@ def detail_scores(pair: FramePair, previous: FramePair | None) -> FrameScores:
     return scores
 
 
-def _error(pair: FramePair) -> npt.NDArray[np.int16]:
-    return pair.generated.astype(np.int16) - pair.real.astype(np.int16)
+def _error(pair: FramePair, box: tuple[slice, slice]) -> npt.NDArray[np.int16]:
+    return np.subtract(pair.generated[box], pair.real[box], dtype=np.int16)
 
 
 def _picture_scores(pair: FramePair) -> FrameScores:

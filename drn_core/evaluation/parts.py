@@ -47,14 +47,15 @@ _BONES: Final = (
 _HEAD_RADIUS: Final = 0.45
 _TORSO_MARGIN: Final = 0.25
 _TORSO_FLOOR: Final = 0.8
-_WORK_SIDE_PX: Final = 192
+_WORK_SIDE_PX: Final = 128
 
 
-def _distance_to_segment(grid: FloatMap, a: FloatMap, b: FloatMap) -> FloatMap:
-    """Return the distance of points (..., 2) to the segment from a to b, both (2,)."""
+def _squared_distance_to_segment(xs: FloatMap, ys: FloatMap, a: FloatMap, b: FloatMap) -> FloatMap:
+    """Return the squared distance of the points of a grid to the segment from a to b, both (2,)."""
     along = b - a
-    t = np.clip(((grid - a) @ along) / max(float(along @ along), 1e-6), 0.0, 1.0)
-    return np.asarray(np.hypot(grid[..., 0] - a[0] - t * along[0], grid[..., 1] - a[1] - t * along[1]))
+    dx, dy = xs - a[0], ys - a[1]
+    t = np.clip((dx * along[0] + dy * along[1]) / max(float(along @ along), 1e-6), 0.0, 1.0)
+    return np.asarray((dx - t * along[0]) ** 2 + (dy - t * along[1]) ** 2, np.float32)
 
 
 def part_labels(keypoints: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
@@ -65,7 +66,7 @@ def part_labels(keypoints: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_])
         mask: (H, W) bool, True on the person.
 
     Returns:
-        (H, W) int8: index into `PART_NAMES`, -1 off the person. Worked out on a picture of at most 192 pixels: part
+        (H, W) int8: index into `PART_NAMES`, -1 off the person. Worked out on a picture of at most 128 pixels: part
         borders are not meant to be finer than the joints.
     """
     height, width = mask.shape
@@ -79,17 +80,18 @@ def part_labels(keypoints: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_])
 def _nearest_part(points: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Return (H, W) uint8 of part indices; size is (width, height)."""
     torso = torso_length(points)
-    grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).astype(np.float32)
+    xs, ys = np.arange(size[0], dtype=np.float32)[None], np.arange(size[1], dtype=np.float32)[:, None]
     corners = points[[JOINT_INDEX[n] for n in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]]
     outside = cv2.fillConvexPoly(np.ones(size[::-1], np.uint8), corners.round().astype(np.int32), 0)
     head = points[list(FACE_JOINTS)].mean(axis=0)
-    nearest = {
-        "head": np.hypot(grid[..., 0] - head[0], grid[..., 1] - head[1]) / (_HEAD_RADIUS * torso),
-        "torso": _TORSO_FLOOR + cv2.distanceTransform(outside, cv2.DIST_L2, 3) / (_TORSO_MARGIN * torso),
+    to_torso = _TORSO_FLOOR + cv2.distanceTransform(outside, cv2.DIST_L2, 3) / (_TORSO_MARGIN * torso)
+    squared = {
+        "head": ((xs - head[0]) ** 2 + (ys - head[1]) ** 2) / (_HEAD_RADIUS * torso) ** 2,
+        "torso": to_torso**2,
     }
     for start, end, part, radius in _BONES:
         for side in ("left", "right"):
             a, b = points[JOINT_INDEX[f"{side}_{start}"]], points[JOINT_INDEX[f"{side}_{end}"]]
-            distance = _distance_to_segment(grid, a, b) / (radius * torso)
-            nearest[part] = np.minimum(nearest[part], distance) if part in nearest else distance
-    return np.asarray(np.stack([nearest[name] for name in PART_NAMES]).argmin(axis=0), np.uint8)
+            distance = _squared_distance_to_segment(xs, ys, a, b) / np.float32((radius * torso) ** 2)
+            squared[part] = np.minimum(squared[part], distance) if part in squared else distance
+    return np.asarray(np.stack([squared[name] for name in PART_NAMES]).argmin(axis=0), np.uint8)

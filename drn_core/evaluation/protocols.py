@@ -102,7 +102,7 @@ VIDEO: Final = Protocol(
         {
             **_CLIP_SETTINGS,
             "face_match_distance": 0.6,
-            "flow": "DIS (fast), kept where forward and backward agree within 1 px + 5 % of the motion",
+            "flow": "DIS (fast) at half size, kept where forward and backward agree within 1 px + 5 % of the motion",
         }
     ),
 )
