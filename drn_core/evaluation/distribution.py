@@ -6,6 +6,7 @@ extractor can be put in.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -67,7 +68,9 @@ class ScoreMeter:
     def __init__(self) -> None:
         from torchmetrics.image.inception import InceptionScore
 
-        self._metric: Any = InceptionScore(feature=_GivenFeatures(1), splits=_NUM_SPLITS)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Metric `InceptionScore` will save all extracted features")
+            self._metric: Any = InceptionScore(feature=_GivenFeatures(1), splits=_NUM_SPLITS)
         self._count = 0
 
     def add(self, logits: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,7 +31,10 @@ class FaceObserver:
 
     def __init__(self) -> None:
         import dlib
-        import face_recognition_models as weights
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+            import face_recognition_models as weights
 
         self._detect = dlib.get_frontal_face_detector()
         self._find_landmarks = dlib.shape_predictor(weights.pose_predictor_five_point_model_location())

@@ -13,6 +13,7 @@ import platformdirs
 
 from drn_core.evaluation.readings import Reading
 from drn_core.skeleton import NUM_JOINTS
+from retarget.errors import InputError
 from retarget.evaluation.observers import Observer
 from retarget.records import UInt8Array
 
@@ -30,9 +31,12 @@ def default_cache_folder() -> Path:
 
 def _digest(path: Path) -> str:
     digest = hashlib.sha256(READINGS_VERSION.encode())
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
     return digest.hexdigest()[:32]
 
 
@@ -42,6 +46,9 @@ class ClipReadings:
     Args:
         clip: the video file; its content is the key.
         folder: where readings are kept; None keeps nothing.
+
+    Raises:
+        InputError: the file can't be read.
     """
 
     def __init__(self, clip: Path, folder: Path | None) -> None:
