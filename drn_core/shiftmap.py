@@ -58,6 +58,8 @@ def lay_out(image: ByteArray, hole: BoolArray, usable: BoolArray, is_source: Boo
     nodes = np.argwhere(hole).astype(np.int32)
     data = _data_costs(features, hole, usable, nodes, offsets)
     reachable = data.min(axis=1) < _FORBIDDEN
+    if not reachable.any():
+        return matches
     nodes, data = nodes[reachable], np.ascontiguousarray(data[reachable])
     labels = data.argmin(axis=1).astype(np.int32)
     seen = _what_offsets_show(features, usable, nodes, offsets)

@@ -20,6 +20,8 @@ _PATCH_SIDE = 112
 # Thinner holes than this (pixels from rim to middle) are marched over: there is no room for texture in them.
 _THIN = 7.0
 _MARCH_RADIUS = 4
+# With fewer whole patches to copy from, the fill would be one patch over and over.
+_LEAST_PATCHES = 50
 
 
 def fill_cloth(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
@@ -66,7 +68,8 @@ def _match(colour: UInt8, hole: Mask, known: Mask) -> UInt8:
     small = np.asarray(cv2.resize(colour, size, interpolation=cv2.INTER_AREA), np.uint8)
     small_hole = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
     small_known = (cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99) & ~small_hole
-    if small_known.sum() < 100:
+    whole_patches = cv2.erode(small_known.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0)
+    if whole_patches.sum() < _LEAST_PATCHES:
         return _march(colour, hole)
     filled = fill_from_patches(small, small_hole, small_known)
     return np.asarray(cv2.resize(filled, hole.shape[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)

@@ -10,7 +10,7 @@ from drn_core.prior.geometry import Array
 from drn_core.prior.parts import LIMBS, NUM_PARTS, SEGMENTS, Layer, Part
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 
-__all__ = ["layer_depths", "part_depths", "stable_orders"]
+__all__ = ["keep_hidden", "layer_depths", "part_depths", "stable_orders"]
 
 _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
 _HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
@@ -18,6 +18,8 @@ _HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
 # In torso lengths. An estimator's depth is rough, and most arms are in front: arms get the benefit of the doubt.
 # Legs are behind the trunk's hem unless the knee is clearly nearer, as in a squat.
 _ARM_BIAS, _LEG_BIAS = -0.25, 0.35
+# A hidden sheet begins this far behind the trunk, unless the driver has it nearer than the second figure.
+_HIDDEN_DEPTH, _CLEARLY_FRONT = 0.1, -0.6
 # The order of two layers changes only when their depths differ by this much the other way.
 _HYSTERESIS = 0.08
 
@@ -63,6 +65,28 @@ def layer_depths(body: Body, depth: Array) -> npt.NDArray[np.float32]:
             knee = middle + _LEG_BIAS
             result[:, limb.upper_layer] = np.where(knee < 0, knee, 0.01 + 0.005 * (middle + tip) / 2)
             result[:, limb.lower_layer] = np.where(knee < 0, knee + 0.01, 0.02 + 0.005 * tip)
+    return result
+
+
+def keep_hidden(depths: npt.NDArray[np.float32], hidden: tuple[Layer, ...], reference: int) -> npt.NDArray[np.float32]:
+    """Put sheets that the photo hides behind the trunk where the motion begins from the photo's pose.
+
+    The front bias of arms is wrong for an arm that the photo shows to be hidden, unless the driver clearly has it in
+    front.
+
+    Args:
+        depths: (T, 9) from `layer_depths`.
+        hidden: the sheets that the photo hides.
+        reference: the frame that is laid onto the photo.
+
+    Returns:
+        (T, 9) float32.
+    """
+    result = depths.copy()
+    for layer in hidden:
+        at_reference = float(depths[reference, layer])
+        if at_reference > _CLEARLY_FRONT:
+            result[:, layer] += max(0.0, _HIDDEN_DEPTH - at_reference)
     return result
 
 

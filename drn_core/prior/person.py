@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
 from drn_core.prior.cloth import extend_colours, fill_cloth
-from drn_core.prior.parts import Layer
+from drn_core.prior.parts import Layer, Limb
 from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
 from drn_core.prior.twins import Rebuild, plan_rebuilds, rebuilt_body, rebuilt_texture
@@ -58,7 +58,7 @@ class PersonLayers:
         body: the body in photo pixels; limbs that were rebuilt are where their pixels lie, not where the photo
             shows or hides them.
         size_hw: size of the photo.
-        rebuilt_limbs: names of the limbs that were rebuilt from their mirror twins.
+        rebuilt: the limbs that the photo hides; they were rebuilt from their mirror twins.
     """
 
     textures: UInt8
@@ -66,7 +66,12 @@ class PersonLayers:
     mesh: LayerMesh
     body: Body
     size_hw: tuple[int, int]
-    rebuilt_limbs: tuple[str, ...] = ()
+    rebuilt: tuple[Limb, ...] = ()
+
+    @property
+    def hidden_layers(self) -> tuple[Layer, ...]:
+        """The sheets of the limbs that the photo hides."""
+        return tuple(layer for limb in self.rebuilt for layer in limb.layers)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -212,5 +217,5 @@ def build_person(source: SourceImage) -> PersonLayers:
         radii={part: radius / scale for part, radius in body.radii.items()},
     )
     height_photo, width_photo = source.alpha.shape
-    rebuilt = tuple(rebuild.limb.name for rebuild in rebuilds)
+    rebuilt = tuple(rebuild.limb for rebuild in rebuilds)
     return PersonLayers(textures, crop.origin_xy, photo_mesh, photo_body, (height_photo, width_photo), rebuilt)

@@ -21,7 +21,7 @@ _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
 # Shares of a limb's capsule that the photo shows; a limb in full view fills 0.5 to 0.8 of it (development photos).
 # Below the first a limb counts as hidden, below the second if the estimator doubts its joints, too; a twin must show
 # the third.
-_HIDDEN, _DOUBTFUL, _WELL_SEEN = 0.3, 0.5, 0.45
+_HIDDEN, _DOUBTFUL, _WELL_SEEN = 0.25, 0.35, 0.45
 # Shoulders narrower than this share of the torso's length mean a person seen from the side.
 _PROFILE_WIDTH = 0.35
 

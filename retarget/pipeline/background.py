@@ -10,8 +10,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from drn_core.prior.render import PriorFrame
 from retarget.errors import UsageError
 from retarget.photo import read_photo
+from retarget.pipeline.room import SourceRoom
+from retarget.pipeline.source import SourceModel
 from retarget.records import UInt8Array
 from retarget.video.reader import open_video
 
@@ -24,8 +27,8 @@ _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".
 class Background(Protocol):
     """Gives the picture behind the person, in order of time."""
 
-    def at(self, time_seconds: float) -> UInt8Array:
-        """Return the (H, W, 3) uint8 background of an output time; times never go back."""
+    def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
+        """Return the (H, W, 3) uint8 background of an output time, behind a posed person; times never go back."""
 
     def close(self) -> None:
         """Free what is held."""
@@ -41,7 +44,7 @@ class StillBackground:
     def __init__(self, rgb: UInt8Array) -> None:
         self._rgb = rgb
 
-    def at(self, time_seconds: float) -> UInt8Array:
+    def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
         """Return the picture."""
         return self._rgb
 
@@ -76,7 +79,7 @@ class VideoBackground:
                 yield offset + time, cover(frame.rgb, self._size_hw)
             offset += last + step
 
-    def at(self, time_seconds: float) -> UInt8Array:
+    def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
         """Return the clip's picture at a time."""
         while self._next[0] <= time_seconds + 1e-6:
             self._current, self._next = self._next, next(self._frames)
@@ -113,12 +116,12 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
-def open_background(choice: str, plate: UInt8Array) -> Background:
+def open_background(choice: str, source: SourceModel) -> Background:
     """Open the background that an option names ("source", "#rrggbb", an image or a video).
 
     Args:
         choice: the option's text; "driver" and "transparent" are not opened here.
-        plate: (H, W, 3) the photo without its person; gives the size, too.
+        source: the photo's model; gives the size, too.
 
     Returns:
         The background.
@@ -127,12 +130,12 @@ def open_background(choice: str, plate: UInt8Array) -> Background:
         UsageError: the text is neither a colour nor an existing file.
         InputError: the file can't be read.
     """
-    size_hw = (plate.shape[0], plate.shape[1])
+    size_hw = source.size_hw
     if choice == "source":
-        return StillBackground(plate)
+        return SourceRoom(source)
     colour = parse_colour(choice)
     if colour is not None:
-        return StillBackground(np.full_like(plate, colour))
+        return StillBackground(np.full_like(source.rgb, colour))
     path = Path(choice)
     if not path.exists():
         raise UsageError(

@@ -165,7 +165,7 @@ def _render(
     is_transparent = job.render.background == "transparent"
     background: Background | None = None
     if not is_transparent:
-        background = open_background(job.render.background, source.plate)
+        background = open_background(job.render.background, source)
     mark = Watermark(job.render.watermark, source.size_hw)
     writer = VideoWriter(
         job.output,

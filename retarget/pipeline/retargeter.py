@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from drn_core.prior.ordering import layer_depths, stable_orders
+from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
 from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
-from retarget.pipeline.background import Background, StillBackground
+from retarget.pipeline.background import Background
+from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, build_source, fit_photo
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
 from retarget.records import PoseTrack, UInt8Array
@@ -122,7 +123,9 @@ class Retargeter:
             The plan, one skeleton a frame.
         """
         transferred = transfer_track(self._source.pose, track, self._transfer, drawn=self._source.person.body.keypoints)
-        orders = stable_orders(layer_depths(self._source.person.body, transferred.depth))
+        person = self._source.person
+        depths = layer_depths(person.body, transferred.depth)
+        orders = stable_orders(keep_hidden(depths, person.hidden_layers, transferred.reference_index))
         return MotionPlan(transferred, orders, track.pts, float(track.time_base))
 
     def render(self, plan: MotionPlan, background: Background | None = None) -> Iterator[RenderedFrame]:
@@ -137,14 +140,14 @@ class Retargeter:
             The frames in order.
         """
         is_transparent = self._render.background == "transparent" and background is None
-        behind = background or StillBackground(self._source.plate)
+        behind = background or SourceRoom(self._source)
         for index in range(len(plan)):
             frame = self.pose(plan, index)
             if is_transparent:
                 image = self._renderer.cut_out(frame)
             else:
                 seconds = float(plan.pts[index] - plan.pts[0]) * plan.time_base
-                image = self._renderer.paint(frame, torch.from_numpy(behind.at(seconds)))
+                image = self._renderer.paint(frame, torch.from_numpy(behind.at(seconds, frame)))
             yield RenderedFrame(np.asarray(image.numpy(), np.uint8), index, int(plan.pts[index]), frame)
 
     def pose(self, plan: MotionPlan, index: int) -> PriorFrame:

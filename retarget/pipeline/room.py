@@ -1,0 +1,92 @@
+"""The photo's own room behind the person: the truth where the person stands as in the photo, the fill elsewhere."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from drn_core.prior.render import PriorFrame
+from retarget.pipeline.source import SourceModel
+from retarget.records import FloatArray, UInt8Array
+
+__all__ = ["SourceRoom"]
+
+# Alpha up to which the photo shows pure background, and from which it shows none.
+_CLEAR, _OPAQUE = 0.02, 0.9
+# Displacement in pixels of a 512-pixel-high person up to which an edge counts as unmoved, and from which as moved.
+_STILL, _MOVED = 0.75, 2.5
+# The motion field is judged on every n-th pixel.
+_STRIDE = 4
+
+
+class SourceRoom:
+    """The background of the photo, per frame.
+
+    The plate is filled in a band around the person, or a rim of the old silhouette would stay behind. Where the person
+    has not moved there is no rim to hide, and the photo's own pixels are right: a still trunk keeps its true edge, and
+    the photo's own pose gives the photo back.
+
+    Args:
+        source: photo, matte and plate.
+    """
+
+    def __init__(self, source: SourceModel) -> None:
+        self._filled = source.plate
+        self._truth = _unmixed(source)
+        ys, xs = np.nonzero((self._truth != self._filled).any(-1))
+        self._box = (int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1) if len(ys) else (0, 0, 0, 0)
+        self._origin_xy = np.array(source.person.origin_xy, np.float32)
+        unit = source.person.body.torso_length * 2.6 / 512  # a torso is about 1 / 2.6 of a standing person
+        self._limits = (_STILL * max(unit, 0.5), _MOVED * max(unit, 0.5))
+        self._reach = max(3, 2 * round(6 * max(unit, 0.5) / _STRIDE * 2) + 1)
+
+    def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
+        """Return the (H, W, 3) background behind a posed person."""
+        y0, x0, y1, x1 = self._box
+        if y1 <= y0:
+            return self._filled
+        weight = self._stillness(person)
+        if weight is None:
+            return self._filled
+        picture = self._filled.copy()
+        part = np.s_[y0:y1, x0:x1]
+        share = cv2.cvtColor(weight[part], cv2.COLOR_GRAY2RGB)
+        difference = self._truth[part].astype(np.float32) - self._filled[part]
+        picture[part] = np.clip(self._filled[part] + share * difference + 0.5, 0, 255).astype(np.uint8)
+        return picture
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _stillness(self, person: PriorFrame) -> FloatArray | None:
+        """(H, W) share of unmoved person among the person's pixels near each pixel; None where all has moved."""
+        y0, x0 = person.window[:2]
+        is_seen = (person.raster.layer[0, 0, ::_STRIDE, ::_STRIDE] >= 0).numpy().astype(np.float32)
+        flow = person.raster.flow[0, 0, :, ::_STRIDE, ::_STRIDE].numpy()
+        offset = self._origin_xy - np.array([x0, y0], np.float32)
+        motion = np.hypot(flow[0] + offset[0], flow[1] + offset[1])
+        low, high = self._limits
+        ramp = np.clip((high - motion) / (high - low), 0.0, 1.0) * is_seen
+        if not ramp.any():
+            return None
+        height, width = self._filled.shape[:2]
+        still = np.zeros((-(-height // _STRIDE), -(-width // _STRIDE)), np.float32)
+        seen = np.zeros_like(still)
+        part = np.s_[y0 // _STRIDE :, x0 // _STRIDE :]
+        rows, columns = min(ramp.shape[0], still[part].shape[0]), min(ramp.shape[1], still[part].shape[1])
+        still[part][:rows, :columns], seen[part][:rows, :columns] = ramp[:rows, :columns], is_seen[:rows, :columns]
+        kernel = (self._reach, self._reach)
+        share = cv2.blur(still, kernel) / np.maximum(cv2.blur(seen, kernel), 1e-3)
+        return np.asarray(cv2.resize(share * share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _unmixed(source: SourceModel) -> UInt8Array:
+    """The photo's background: itself outside the person, freed of the person's colour on the edge, filled inside.
+
+    With it, matte over background gives the photo back.
+    """
+    alpha = source.matte.alpha[..., None]
+    photo = source.rgb.astype(np.float32)
+    behind = (photo - alpha * source.matte.foreground) / np.maximum(1.0 - alpha, 1.0 - _OPAQUE)
+    result = np.where(alpha > _OPAQUE, source.plate, np.clip(behind + 0.5, 0, 255))
+    return np.where(alpha <= _CLEAR, source.rgb, result).astype(np.uint8)
