@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +24,12 @@ def _dis_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> Flow:
     return np.asarray(estimator.calc(start, end, None), np.float32)  # type: ignore[call-overload]
 
 
-def _sample(image: npt.NDArray[np.generic], flow: Flow, top_left: tuple[int, int] = (0, 0)) -> npt.NDArray[np.generic]:
+def _sample(image: npt.NDArray[Any], flow: Flow, top_left: tuple[int, int] = (0, 0)) -> npt.NDArray[Any]:
     """Sample an image where the flow of a region, whose first pixel is at `top_left` (y, x), points to."""
     height, width = flow.shape[:2]
     xs = flow[..., 0] + np.arange(top_left[1], top_left[1] + width, dtype=np.float32)
     ys = flow[..., 1] + np.arange(top_left[0], top_left[0] + height, dtype=np.float32)[:, None]
-    return cv2.remap(image, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.remap(image, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _half_grey(image: Image) -> npt.NDArray[np.uint8]:
