@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from drn_core.evaluation.readings import Reading
+from retarget.pose.mediapipe_solution import SinglePicturePose
 from retarget.records import UInt8Array
 
 __all__ = ["FaceObserver", "Observer", "PersonObserver"]
@@ -58,14 +59,10 @@ class FaceObserver:
 
 
 class PersonObserver:
-    """MediaPipe on single pictures: no tracking, so a bad frame can't lean on its neighbours."""
+    """MediaPipe's pose solution for joints and mask, dlib for faces."""
 
     def __init__(self) -> None:
-        import mediapipe
-
-        self._pose: Any = mediapipe.solutions.pose.Pose(
-            static_image_mode=True, model_complexity=1, enable_segmentation=True
-        )
+        self._pose = SinglePicturePose()
         self._face: FaceObserver | None = None
 
     def read(self, rgb: UInt8Array, *, face: bool) -> Reading:
@@ -76,14 +73,11 @@ class PersonObserver:
             face: also look for a face.
         """
         descriptor = self._describe(rgb) if face else None
-        found = self._pose.process(np.ascontiguousarray(rgb))
-        if not found.pose_landmarks:
+        found = self._pose.read(rgb)
+        if found is None:
             return Reading(None, None, None, descriptor)
-        height, width = rgb.shape[:2]
-        marks = found.pose_landmarks.landmark
-        keypoints = np.array([(mark.x * width, mark.y * height) for mark in marks], np.float32)
-        confidence = np.array([mark.visibility for mark in marks], np.float32)
-        return Reading(keypoints, confidence, found.segmentation_mask > 0.5, descriptor)
+        keypoints, confidence, mask = found
+        return Reading(keypoints, confidence, mask > 0.5, descriptor)
 
     def _describe(self, rgb: UInt8Array) -> npt.NDArray[np.float64] | None:
         if self._face is None:

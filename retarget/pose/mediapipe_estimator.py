@@ -2,8 +2,8 @@
 
 MediaPipe's own pose solution finds one person per picture, tracks it by itself and smooths causally, which lags. The
 wheel carries the sub-graphs that the solution is made of, so they are run apart here: the detector returns everybody it
-sees, and the landmark model reads exactly the region it is given, without filter or memory. This is the only module
-that imports MediaPipe, and it does so inside functions.
+sees, and the landmark model reads exactly the region it is given, without filter or memory. Only the modules of this
+package named after MediaPipe import it, and they do so inside functions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from retarget.pose.region_crop import RegionCrop
 from retarget.records import FloatArray, Pose, UInt8Array
 from retarget.smoothing.trunk import torso_size_px
 
-__all__ = ["MediaPipeEstimator"]
+__all__ = ["MediaPipeEstimator", "quiet_stderr"]
 
 _MODEL_COMPLEXITY: Final = 1
 _REGION_SCALE: Final = 1.25
@@ -69,7 +69,7 @@ class MediaPipeEstimator:
         self._version = _version_text(self._config)
         self._readers: dict[bool, _Graph] = {}
         # The first picture loads a model, which is when the libraries below print to stderr.
-        with _quiet_stderr():
+        with quiet_stderr():
             self._detector = _Graph(DETECTOR_GRAPH, outputs={"detections": _read_protos})
             self._detector.run({"image": _blank_packets()["image"]})
             self._details = None
@@ -133,7 +133,7 @@ class MediaPipeEstimator:
     def _reader(self, with_mask: bool) -> _Graph:
         """The landmark model; the one that also gives masks is loaded when first asked for."""
         if with_mask not in self._readers:
-            with _quiet_stderr():
+            with quiet_stderr():
                 self._readers[with_mask] = _landmark_graph(with_mask)
                 self._readers[with_mask].run(_blank_packets())
         return self._readers[with_mask]
@@ -379,7 +379,7 @@ def _version_text(config: PoseConfig) -> str:
 
 
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Send the process's stderr to nowhere: MediaPipe's native libraries greet there and can't be told not to."""
     with _STDERR_LOCK:  # two threads at once would save each other's nowhere
         try:
