@@ -27,6 +27,7 @@ class SinglePicturePose:
             self._solution: Any = mediapipe.solutions.pose.Pose(
                 static_image_mode=True, model_complexity=1, enable_segmentation=True
             )
+            self._solution.process(np.zeros((64, 64, 3), np.uint8))  # its threads greet until then
         self._has_greeted = False
 
     def read(self, rgb: UInt8Array) -> tuple[FloatArray, FloatArray, FloatArray] | None:
@@ -40,7 +41,7 @@ class SinglePicturePose:
             mask (H, W) in [0, 1]; None where nobody is found.
         """
         picture = np.ascontiguousarray(rgb)
-        # The library prints to stderr while it loads its models: when it first sees a picture, and a person.
+        # The library prints to stderr once more when it first sees a person.
         with contextlib.nullcontext() if self._has_greeted else quiet_stderr():
             found = self._solution.process(picture)
         if not found.pose_landmarks:
