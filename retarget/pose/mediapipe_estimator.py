@@ -9,6 +9,7 @@ package named after MediaPipe import it, and they do so inside functions.
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import math
 import os
 import threading
@@ -30,7 +31,7 @@ from retarget.pose.region_crop import RegionCrop
 from retarget.records import FloatArray, Pose, UInt8Array
 from retarget.smoothing.trunk import torso_size_px
 
-__all__ = ["MediaPipeEstimator", "quiet_stderr"]
+__all__ = ["MediaPipeEstimator", "estimator_version", "quiet_stderr"]
 
 _MODEL_COMPLEXITY: Final = 1
 _REGION_SCALE: Final = 1.25
@@ -66,7 +67,6 @@ class MediaPipeEstimator:
 
     def __init__(self, config: PoseConfig | None = None) -> None:
         self._config = config or PoseConfig()
-        self._version = _version_text(self._config)
         self._readers: dict[bool, _Graph] = {}
         # The first picture loads a model, which is when the libraries below print to stderr.
         with quiet_stderr():
@@ -90,7 +90,7 @@ class MediaPipeEstimator:
     @property
     def version(self) -> str:
         """Name and version of the model and of its settings; part of cache keys."""
-        return self._version
+        return estimator_version(self._config)
 
     def find_regions(self, rgb: UInt8Array) -> list[Region]:
         """Return where people may be, best first.
@@ -144,6 +144,12 @@ class MediaPipeEstimator:
             graph.close()
         if self._details is not None:
             self._details.close()
+
+
+def estimator_version(config: PoseConfig) -> str:
+    """Return what `MediaPipeEstimator(config).version` is, without loading anything."""
+    levels = "+hands" * config.hands + "+face" * config.face
+    return f"mediapipe-{importlib.metadata.version('mediapipe')}-blazepose-full-r{_SETTINGS_REVISION}{levels}"
 
 
 class _Graph:
@@ -369,13 +375,6 @@ def _read_mask(packet: Any) -> FloatArray:
     from mediapipe.python import packet_getter
 
     return np.array(packet_getter.get_image(packet).numpy_view(), np.float32).squeeze()
-
-
-def _version_text(config: PoseConfig) -> str:
-    import mediapipe
-
-    levels = "+hands" * config.hands + "+face" * config.face
-    return f"mediapipe-{mediapipe.__version__}-blazepose-full-r{_SETTINGS_REVISION}{levels}"
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Final
 
 import cv2
@@ -12,9 +13,9 @@ from retarget.config import PoseConfig
 from retarget.pose.confidence import PHOTO_MARGIN, in_picture_weight
 from retarget.pose.estimator import Detection, PoseEstimator, Region, person_box, resize_pose, size_of
 from retarget.pose.people import PersonChoice, choose_person, find_people
-from retarget.records import FloatArray, Pose, UInt8Array
+from retarget.records import FloatArray, Pose, PoseTrack, UInt8Array
 
-__all__ = ["estimate_photo"]
+__all__ = ["estimate_photo", "track_of_pose"]
 
 _REGION_REFINEMENTS: Final = 3
 """A region found by the detector is redrawn from the skeleton inside it, as happens over the frames of a video."""
@@ -77,6 +78,22 @@ def _estimate(
         person = estimator.estimate(rgb, person.region) or person
     readings = _jittered_readings(rgb, person.region, config.photo_reads, estimator)
     return _median(readings or [person], region=person.region)
+
+
+def track_of_pose(pose: Pose) -> PoseTrack:
+    """Return a track of one frame, at time 0."""
+    return PoseTrack(
+        keypoints=pose.keypoints[None],
+        confidence=pose.confidence[None],
+        depth=pose.depth[None],
+        world=pose.world[None],
+        is_detected=np.ones(1, np.bool_),
+        pts=np.zeros(1, np.int64),
+        time_base=Fraction(1),
+        size_hw=pose.size_hw,
+        hands=None if pose.hands is None else pose.hands[None],
+        face=None if pose.face is None else pose.face[None],
+    )
 
 
 def _jittered_readings(rgb: UInt8Array, region: Region, count: int, estimator: PoseEstimator) -> list[Detection]:
