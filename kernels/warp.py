@@ -12,7 +12,7 @@ from kernels.backend import BackendChoice, pick
 from kernels.checks import check_choice, check_dtype, check_shape
 from kernels.reference import warp as reference
 
-__all__ = ["Interpolation", "Padding", "warp"]
+__all__ = ["FEATURE_DTYPES", "Interpolation", "Padding", "format_of", "warp"]
 
 Interpolation = Literal["bilinear", "bicubic"]
 Padding = Literal["border", "zeros"]
@@ -35,9 +35,9 @@ def warp(
         integers. A position that is not finite samples nothing: 0, with gradient 0.
 
     Args:
-        features: (B, C, H, W), float32, float64, float16, bfloat16 or uint8. Contiguous and channels-last memory
+        features: (B, C, Hs, Ws), float32, float64, float16, bfloat16 or uint8. Contiguous and channels-last memory
             are read as they are (channels-last is the faster); other strides are copied first.
-        flow: (B, 2, H, W), float32; float64 where `features` are float64.
+        flow: (B, 2, H, W), float32; float64 where `features` are float64. Its size is that of the result.
         interpolation: "bilinear", or "bicubic" (Catmull-Rom: exact on ramps; may overshoot, uint8 is clamped).
         padding: what lies outside of the image: the edge's value, or zero.
         backend: "auto" picks the fastest present; naming one makes its absence an error.
@@ -49,16 +49,15 @@ def warp(
         with atomics unless `torch.use_deterministic_algorithms(True)` is set.
 
     Raises:
-        ShapeError: rank, batch or size of `flow` do not fit.
+        ShapeError: a rank is wrong, or batch sizes differ.
         DtypeError: a dtype is not in the list above, or the tensors are on several devices.
         ValueError: unknown interpolation or padding.
         BackendUnavailable: the named backend is not present.
 
     Source: Jaderberg et al. 2015, eq. 5; Keys 1981 with a = -1/2.
     """
-    check_shape("features", features, ("B", "C", "H", "W"))
-    batch, _, height, width = features.shape
-    check_shape("flow", flow, (batch, 2, height, width))
+    check_shape("features", features, ("B", "C", "Hs", "Ws"))
+    check_shape("flow", flow, (features.shape[0], 2, "H", "W"))
     check_dtype("features", features, FEATURE_DTYPES)
     check_dtype("flow", flow, (torch.float64 if features.dtype == torch.float64 else torch.float32,))
     check_choice("interpolation", interpolation, get_args(Interpolation))
@@ -71,19 +70,20 @@ def warp(
 
 
 def _fake_forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
-    return torch.empty_like(features, memory_format=_format_of(features))
+    shape = (*features.shape[:2], *flow.shape[2:])
+    return features.new_empty(shape).contiguous(memory_format=format_of(features))
 
 
 def _fake_backward(
     gradient: Tensor, features: Tensor, flow: Tensor, bicubic: bool, border: bool, needs: list[bool]
 ) -> tuple[Tensor, Tensor]:
-    for_features = torch.empty_like(features, memory_format=_format_of(features)) if needs[0] else features.new_empty(0)
+    for_features = torch.empty_like(features, memory_format=format_of(features)) if needs[0] else features.new_empty(0)
     for_flow = torch.empty_like(flow, memory_format=torch.contiguous_format) if needs[1] else flow.new_empty(0)
     return for_features, for_flow
 
 
-def _format_of(features: Tensor) -> torch.memory_format:
-    """Tell in which memory format an op answers."""
+def format_of(features: Tensor) -> torch.memory_format:
+    """Tell in which memory format ops answer: that of their features."""
     is_last = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
     return torch.channels_last if is_last else torch.contiguous_format
 

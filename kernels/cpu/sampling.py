@@ -6,7 +6,7 @@ import numpy as np
 
 from kernels.cpu.jit import Array, Integer, Real, inlined
 
-__all__ = ["bicubic_weights", "clamped_position", "fill_taps", "inside_index", "is_finite", "outside_weight"]
+__all__ = ["bicubic_weights", "bilinear_taps", "clamped_position", "fill_taps", "inside_index", "is_finite", "outside_weight"]
 
 
 @inlined()
@@ -16,9 +16,9 @@ def is_finite(x: Real, y: Real) -> bool:
 
 
 @inlined()
-def clamped_position(position: Real, size: Integer) -> Real:
-    """Bring a finite position within 3 px of the image, which is as far outside as any other place."""
-    return min(max(position, type(position)(-3.0)), type(position)(size + 2))
+def clamped_position(position: Real, size: Integer, reach: Integer = 0) -> Real:
+    """Bring a finite position within 3 px (and the reach of a patch) of the image: as far outside as any place."""
+    return min(max(position, type(position)(-3 - reach)), type(position)(size + 2 + reach))
 
 
 @inlined()
@@ -71,3 +71,28 @@ def fill_taps(
         weights[i] = outside_weight(weights[i], first + i, size, border)
         slopes[i] = outside_weight(slopes[i], first + i, size, border)
     return count
+
+
+@inlined()
+def bilinear_taps(
+    dx: Real, dy: Real, x: Integer, y: Integer, height: Integer, width: Integer, border: bool
+) -> tuple[Integer, Integer, Integer, Integer, Real, Real, Real, Real]:
+    """Work out columns, rows and their weights of a pixel; all weights are 0 where its position is not finite."""
+    at_x, at_y = type(dx)(x) + dx, type(dy)(y) + dy
+    zero = type(at_x)(0.0)
+    if not is_finite(at_x, at_y):
+        return 0, 0, 0, 0, zero, zero, zero, zero
+    at_x, at_y = clamped_position(at_x, width), clamped_position(at_y, height)
+    left, top = np.floor(at_x), np.floor(at_y)
+    right, down = at_x - left, at_y - top
+    column, row = int(left), int(top)
+    return (
+        inside_index(column, width),
+        inside_index(column + 1, width),
+        inside_index(row, height),
+        inside_index(row + 1, height),
+        outside_weight(type(at_x)(1.0) - right, column, width, border),
+        outside_weight(right, column + 1, width, border),
+        outside_weight(type(at_x)(1.0) - down, row, height, border),
+        outside_weight(down, row + 1, height, border),
+    )

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
-from kernels.cpu.memory import allocate
-from kernels.cpu.sampling import clamped_position, fill_taps, inside_index, is_finite, outside_weight
+from kernels.cpu.jit import Array, Integer, compiled
+from kernels.cpu.layout import allocate_as, to_texels
+from kernels.cpu.sampling import bilinear_taps, fill_taps, is_finite
 from kernels.cpu.simd import blend_texels
 from kernels.cpu.storage import array_of, load, store
 from kernels.cpu.threads import run_bands
@@ -22,18 +22,14 @@ _TILE = 512
 def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
     """Sample features at a backward flow; arguments and result as in `kernels.warp`."""
     batch, channels, height, width = features.shape
-    is_last = features.is_contiguous(memory_format=torch.channels_last)
-    if is_last and not features.is_contiguous():
-        out = allocate((batch, height, width, channels), features.dtype).permute(0, 3, 1, 2)
-    else:
-        out = allocate(features.shape, features.dtype)
-    if out.numel() == 0:
-        return out
-    order = (0, 2, 3, 1) if is_last else (0, 1, 2, 3)
-    pairs = (features if is_last else features.contiguous(), out)
-    images, results = (array_of(tensor.permute(order)).reshape(batch, -1) for tensor in pairs)
+    out_height, out_width = flow.shape[2:]
+    out, results = allocate_as(features, (out_height, out_width))
+    if features.numel() == 0:
+        return out.zero_()
+    as_texels = features.is_contiguous(memory_format=torch.channels_last)
+    images = to_texels(features) if as_texels else array_of(features.contiguous()).reshape(batch, -1)
     flows = array_of(flow.contiguous())
-    if not is_last:
+    if not as_texels:
         loop = _planes_bicubic if bicubic else _planes_bilinear
     elif bicubic:
         loop = _texels_bicubic
@@ -42,38 +38,13 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
         loop = _packed_bilinear if packed else _texels_bilinear
 
     def sample(first: int, last: int) -> None:
-        for b in range(first // height, -(-last // height)):
-            rows = (max(first - b * height, 0), min(last - b * height, height))
-            scratch = (np.empty((8, _TILE), np.int64), np.empty((8, max(_TILE, channels)), flows.dtype))
-            loop(images[b], flows[b], results[b], channels, border, *rows, *scratch)
+        scratch = (np.empty((4, _TILE), np.int64), np.empty((8, max(_TILE, channels)), flows.dtype))
+        for b in range(first // out_height, -(-last // out_height)):
+            rows = (max(first - b * out_height, 0), min(last - b * out_height, out_height))
+            loop(images[b], flows[b], results[b], height, width, channels, border, *rows, *scratch)
 
-    run_bands(sample, batch * height, grain=-(-_PIXELS_PER_BAND // width))
+    run_bands(sample, batch * out_height, grain=-(-_PIXELS_PER_BAND // max(out_width, 1)))
     return out
-
-
-@inlined()
-def _bilinear_taps(
-    flow: Array, x: Integer, y: Integer, height: Integer, width: Integer, border: bool
-) -> tuple[Integer, Integer, Integer, Integer, Real, Real, Real, Real]:
-    """Work out columns, rows and their weights of a pixel; all weights are 0 where its position is not finite."""
-    at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
-    zero = type(at_x)(0.0)
-    if not is_finite(at_x, at_y):
-        return 0, 0, 0, 0, zero, zero, zero, zero
-    at_x, at_y = clamped_position(at_x, width), clamped_position(at_y, height)
-    left, top = np.floor(at_x), np.floor(at_y)
-    right, down = at_x - left, at_y - top
-    column, row = int(left), int(top)
-    return (
-        inside_index(column, width),
-        inside_index(column + 1, width),
-        inside_index(row, height),
-        inside_index(row + 1, height),
-        outside_weight(type(at_x)(1.0) - right, column, width, border),
-        outside_weight(right, column + 1, width, border),
-        outside_weight(type(at_x)(1.0) - down, row, height, border),
-        outside_weight(down, row + 1, height, border),
-    )
 
 
 @compiled()
@@ -81,6 +52,8 @@ def _texels_bilinear(
     image: Array,
     flow: Array,
     out: Array,
+    height: Integer,
+    width: Integer,
     channels: Integer,
     border: bool,
     first: Integer,
@@ -89,14 +62,14 @@ def _texels_bilinear(
     values: Array,
 ) -> None:
     """Sample rows [first, last) of a flat (H, W, C) image."""
-    _, height, width = flow.shape
+    out_width = flow.shape[2]
     count = np.uintp(channels)
     for y in range(first, last):
-        for x in range(width):
-            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = _bilinear_taps(flow, x, y, height, width, border)
+        for x in range(out_width):
+            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(flow[0, y, x], flow[1, y, x], x, y, height, width, border)
             a, b = np.uintp((r0 * width + c0) * channels), np.uintp((r0 * width + c1) * channels)
             c, d = np.uintp((r1 * width + c0) * channels), np.uintp((r1 * width + c1) * channels)
-            o = np.uintp((y * width + x) * channels)
+            o = np.uintp((y * out_width + x) * channels)
             for i in range(count):
                 line_0 = load(image[a + i]) * wy0 + load(image[c + i]) * wy1
                 line_1 = load(image[b + i]) * wy0 + load(image[d + i]) * wy1
@@ -108,6 +81,8 @@ def _packed_bilinear(
     image: Array,
     flow: Array,
     out: Array,
+    height: Integer,
+    width: Integer,
     channels: Integer,
     border: bool,
     first: Integer,
@@ -116,15 +91,15 @@ def _packed_bilinear(
     values: Array,
 ) -> None:
     """Sample rows [first, last) of a flat (H, W, 3 or 4) byte image, a texel's channels side by side in a vector."""
-    _, height, width = flow.shape
+    out_width = flow.shape[2]
     start, size = image.ctypes.data, image.size
     target = out.ctypes.data
     for y in range(first, last):
-        for x in range(width):
-            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = _bilinear_taps(flow, x, y, height, width, border)
-            a, b, o = (r0 * width + c0) * channels, (r1 * width + c0) * channels, (y * width + x) * channels
+        for x in range(out_width):
+            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(flow[0, y, x], flow[1, y, x], x, y, height, width, border)
+            a, b, o = (r0 * width + c0) * channels, (r1 * width + c0) * channels, (y * out_width + x) * channels
             # The vector path reads 8 bytes from each row and writes 4: not at the edge, nor at the end of the row.
-            if c1 == c0 + 1 and b + 8 <= size and a + 8 <= size and (channels == 4 or x + 1 < width):
+            if c1 == c0 + 1 and b + 8 <= size and a + 8 <= size and (channels == 4 or x + 1 < out_width):
                 if channels == 4:
                     blend_texels(4, start + a, start + b, wx0, wx1, wy0, wy1, target + o)
                 else:
@@ -142,6 +117,8 @@ def _planes_bilinear(
     image: Array,
     flow: Array,
     out: Array,
+    height: Integer,
+    width: Integer,
     channels: Integer,
     border: bool,
     first: Integer,
@@ -150,20 +127,20 @@ def _planes_bilinear(
     values: Array,
 ) -> None:
     """Sample rows [first, last) of a flat (C, H, W) image: taps of a stretch of the row first, then every plane."""
-    _, height, width = flow.shape
+    out_height, out_width = flow.shape[1:]
     a, b, c, d = indices[0], indices[1], indices[2], indices[3]
     wx0, wx1, wy0, wy1 = values[0], values[1], values[2], values[3]
     for y in range(first, last):
-        for start in range(0, width, _TILE):
-            count = min(_TILE, width - start)
+        for start in range(0, out_width, _TILE):
+            count = min(_TILE, out_width - start)
             for i in range(count):
-                c0, c1, r0, r1, wx0[i], wx1[i], wy0[i], wy1[i] = _bilinear_taps(
-                    flow, start + i, y, height, width, border
+                c0, c1, r0, r1, wx0[i], wx1[i], wy0[i], wy1[i] = bilinear_taps(
+                    flow[0, y, start + i], flow[1, y, start + i], start + i, y, height, width, border
                 )
                 a[i], b[i], c[i], d[i] = r0 * width + c0, r0 * width + c1, r1 * width + c0, r1 * width + c1
             for channel in range(channels):
                 plane = image[channel * height * width : (channel + 1) * height * width]
-                line = out[(channel * height + y) * width + start :][:count]
+                line = out[(channel * out_height + y) * out_width + start :][:count]
                 for i in range(count):
                     line_0 = load(plane[np.uintp(a[i])]) * wy0[i] + load(plane[np.uintp(c[i])]) * wy1[i]
                     line_1 = load(plane[np.uintp(b[i])]) * wy0[i] + load(plane[np.uintp(d[i])]) * wy1[i]
@@ -175,6 +152,8 @@ def _texels_bicubic(
     image: Array,
     flow: Array,
     out: Array,
+    height: Integer,
+    width: Integer,
     channels: Integer,
     border: bool,
     first: Integer,
@@ -183,13 +162,13 @@ def _texels_bicubic(
     values: Array,
 ) -> None:
     """Sample rows [first, last) of a flat (H, W, C) image."""
-    _, height, width = flow.shape
+    out_width = flow.shape[2]
     columns, rows, wx, wy, unused = indices[0], indices[1], values[0], values[1], values[2]
     count = np.uintp(channels)
     lines = values[3:7]
     for y in range(first, last):
-        for x in range(width):
-            o = np.uintp((y * width + x) * channels)
+        for x in range(out_width):
+            o = np.uintp((y * out_width + x) * channels)
             at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
             if not is_finite(at_x, at_y):
                 for i in range(count):
@@ -217,6 +196,8 @@ def _planes_bicubic(
     image: Array,
     flow: Array,
     out: Array,
+    height: Integer,
+    width: Integer,
     channels: Integer,
     border: bool,
     first: Integer,
@@ -225,10 +206,10 @@ def _planes_bicubic(
     values: Array,
 ) -> None:
     """Sample rows [first, last) of a flat (C, H, W) image."""
-    _, height, width = flow.shape
+    out_height, out_width = flow.shape[1:]
     columns, rows, wx, wy, unused = indices[0], indices[1], values[0], values[1], values[2]
     for y in range(first, last):
-        for x in range(width):
+        for x in range(out_width):
             at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
             finite = is_finite(at_x, at_y)
             if finite:
@@ -243,4 +224,4 @@ def _planes_bicubic(
                         for down in range(4):
                             line += load(image[plane + rows[down] * width + columns[tap]]) * wy[down]
                         value += line * wx[tap]
-                out[plane + y * width + x] = store(out, value)
+                out[(channel * out_height + y) * out_width + x] = store(out, value)

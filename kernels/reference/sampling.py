@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-__all__ = ["bicubic_weights", "gather", "positions", "taps", "upcast"]
+__all__ = ["bicubic_weights", "gather", "positions", "round_to", "sample", "taps", "upcast"]
 
 
 def upcast(tensor: Tensor) -> Tensor:
@@ -13,23 +15,24 @@ def upcast(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def positions(flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def positions(flow: Tensor, size_hw: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Work out where a backward flow points to.
 
     Args:
         flow: (..., 2, H, W), px.
+        size_hw: of the image that is sampled.
 
     Returns:
         x and y (..., H, W), clamped to 3 px around the image (which is as far outside as any other place), 0 where
-        not finite; and the mask of the finite ones, as floats.
+        not finite; and the mask of the finite ones.
     """
     height, width = flow.shape[-2:]
     x = torch.arange(width, dtype=flow.dtype, device=flow.device) + flow[..., 0, :, :]
     y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None] + flow[..., 1, :, :]
     finite = x.isfinite() & y.isfinite()
-    x = torch.where(finite, x, 0.0).clamp(-3, width + 2)
-    y = torch.where(finite, y, 0.0).clamp(-3, height + 2)
-    return x, y, finite.to(flow.dtype)
+    x = torch.where(finite, x, 0.0).clamp(-3, size_hw[1] + 2)
+    y = torch.where(finite, y, 0.0).clamp(-3, size_hw[0] + 2)
+    return x, y, finite
 
 
 def taps(position: Tensor, size: int, bicubic: bool, border: bool) -> list[tuple[Tensor, Tensor]]:
@@ -57,6 +60,32 @@ def bicubic_weights(t: Tensor) -> list[Tensor]:
 
 def gather(features: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """Pick texels: features (B, C, H, W) at indices (B, ...), giving (B, C, ...)."""
-    batch, channels, _, width = features.shape
+    batch, channels, height, width = features.shape
+    if height * width == 0:
+        return features.new_zeros((batch, channels, *row.shape[1:]))
     index = (row * width + column).reshape(batch, 1, -1).expand(-1, channels, -1)
     return features.flatten(2).gather(2, index).reshape(batch, channels, *row.shape[1:])
+
+
+def sample(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
+    """Sample features (B, C, Hs, Ws) at a flow (B, 2, H, W): (B, C, H, W), in the dtype that ops compute in.
+
+    Down the columns first, then across: the order in which every backend sums up.
+    """
+    height, width = features.shape[2:]
+    x, y, finite = positions(flow, (height, width))
+    values = upcast(features)
+    result = values.new_zeros((*features.shape[:2], *flow.shape[2:]))
+    for column, weight_x in taps(x, width, bicubic, border):
+        line = torch.zeros_like(result)
+        for row, weight_y in taps(y, height, bicubic, border):
+            line = line + gather(values, row, column) * weight_y[:, None]
+        result = result + line * weight_x[:, None]
+    return torch.where(finite[:, None], result, 0.0)
+
+
+def round_to(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert a result to the dtype of the input: uint8 by rounding halves up, after clamping."""
+    if dtype == torch.uint8:
+        return (values.nan_to_num(0.0).clamp(0.0, 255.0) + 0.5).floor().to(dtype)
+    return values.to(dtype)
