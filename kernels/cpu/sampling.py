@@ -6,7 +6,15 @@ import numpy as np
 
 from kernels.cpu.jit import Array, Integer, Real, inlined
 
-__all__ = ["bicubic_weights", "bilinear_taps", "clamped_position", "fill_taps", "inside_index", "is_finite", "outside_weight"]
+__all__ = [
+    "bicubic_weights",
+    "bilinear_taps",
+    "clamped_position",
+    "fill_taps",
+    "inside_index",
+    "is_finite",
+    "outside_weight",
+]
 
 
 @inlined()

@@ -66,7 +66,9 @@ def _texels_bilinear(
     count = np.uintp(channels)
     for y in range(first, last):
         for x in range(out_width):
-            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(flow[0, y, x], flow[1, y, x], x, y, height, width, border)
+            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(
+                flow[0, y, x], flow[1, y, x], x, y, height, width, border
+            )
             a, b = np.uintp((r0 * width + c0) * channels), np.uintp((r0 * width + c1) * channels)
             c, d = np.uintp((r1 * width + c0) * channels), np.uintp((r1 * width + c1) * channels)
             o = np.uintp((y * out_width + x) * channels)
@@ -96,7 +98,9 @@ def _packed_bilinear(
     target = out.ctypes.data
     for y in range(first, last):
         for x in range(out_width):
-            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(flow[0, y, x], flow[1, y, x], x, y, height, width, border)
+            c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(
+                flow[0, y, x], flow[1, y, x], x, y, height, width, border
+            )
             a, b, o = (r0 * width + c0) * channels, (r1 * width + c0) * channels, (y * out_width + x) * channels
             # The vector path reads 8 bytes from each row and writes 4: not at the edge, nor at the end of the row.
             if c1 == c0 + 1 and b + 8 <= size and a + 8 <= size and (channels == 4 or x + 1 < out_width):

@@ -1,0 +1,101 @@
+"""numba implementation of `kernels.temporal_blend`: each pixel is warped, weighed and blended while in registers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels.cpu.jit import Array, Integer, Real, compiled
+from kernels.cpu.layout import allocate_as, is_texels
+from kernels.cpu.sampling import bilinear_taps
+from kernels.cpu.storage import array_of, load, store
+from kernels.cpu.threads import run_bands
+
+__all__ = ["forward"]
+
+_PIXELS_PER_BAND = 8192
+
+
+def forward(
+    current: Tensor, previous: Tensor, flow: Tensor, mask: Tensor | None, strength: float, tolerance: float
+) -> Tensor:
+    """Blend with the warped previous result; arguments and result as in `kernels.temporal_blend`."""
+    batch, channels, height, width = current.shape
+    out, results = allocate_as(current, (height, width))
+    if out.numel() == 0:
+        return out
+    as_texels = is_texels(current)
+    now, before = (_flat(tensor, as_texels) for tensor in (current, previous))
+    flows = array_of(flow.contiguous())
+    masks = array_of(mask.contiguous()) if mask is not None else np.ones((batch, 1, 1, 1), dtype=np.float32)
+    # How far apart neighbouring pixels, and the channels of one pixel, are.
+    steps = (channels, 1) if as_texels else (1, height * width)
+    unit = 255.0 if current.dtype == torch.uint8 else 1.0
+    falloff = np.float32(-1.0 / (tolerance**2 * unit**2 * channels))
+
+    def blend(first: int, last: int) -> None:
+        change = np.empty(channels, dtype=np.float32)
+        for b in range(first // height, -(-last // height)):
+            rows = (max(first - b * height, 0), min(last - b * height, height))
+            options = (np.float32(strength), falloff, mask is not None)
+            _blend(now[b], before[b], flows[b], masks[b, 0], results[b], *steps, *options, *rows, change)
+
+    run_bands(blend, batch * height, grain=-(-_PIXELS_PER_BAND // width))
+    return out
+
+
+def _flat(tensor: Tensor, as_texels: bool) -> Array:
+    """View (or copy) as (B, everything else), in the wanted memory format."""
+    if as_texels:
+        last = tensor.contiguous(memory_format=torch.channels_last)
+        return array_of(last.permute(0, 2, 3, 1)).reshape(tensor.shape[0], -1)
+    return array_of(tensor.contiguous()).reshape(tensor.shape[0], -1)
+
+
+@compiled()
+def _blend(
+    current: Array,
+    previous: Array,
+    flow: Array,
+    mask: Array,
+    out: Array,
+    step: Integer,
+    between: Integer,
+    strength: Real,
+    falloff: Real,
+    has_mask: bool,
+    first: Integer,
+    last: Integer,
+    change: Array,
+) -> None:
+    """Blend rows [first, last); `change` is scratch memory for the channels of a pixel."""
+    _, height, width = flow.shape
+    channels = np.uintp(change.size)
+    apart = np.uintp(between)
+    for y in range(first, last):
+        for x in range(width):
+            o = np.uintp((y * width + x) * step)
+            dx, dy = flow[0, y, x], flow[1, y, x]
+            at_x, at_y = np.float32(x) + dx, np.float32(y) + dy
+            limit = strength * mask[y, x] if has_mask else strength
+            weight = np.float32(0.0)
+            # A position that is not a number fails.
+            if at_x >= 0.0 and at_y >= 0.0 and at_x <= width - 1 and at_y <= height - 1:
+                c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(dx, dy, x, y, height, width, True)
+                a, b = np.uintp((r0 * width + c0) * step), np.uintp((r0 * width + c1) * step)
+                c, d = np.uintp((r1 * width + c0) * step), np.uintp((r1 * width + c1) * step)
+                squared = np.float32(0.0)
+                for i in range(channels):
+                    line_0 = load(previous[a + i * apart]) * wy0 + load(previous[c + i * apart]) * wy1
+                    line_1 = load(previous[b + i * apart]) * wy0 + load(previous[d + i * apart]) * wy1
+                    change[i] = line_0 * wx0 + line_1 * wx1 - load(current[o + i * apart])
+                    squared += change[i] * change[i]
+                if squared < np.inf:
+                    weight = limit * np.float32(math.exp(squared * falloff))
+            for i in range(channels):
+                value = load(current[o + i * apart])
+                moved = weight * change[i] if weight != 0.0 else np.float32(0.0)
+                out[o + i * apart] = store(out, value + moved)
