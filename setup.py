@@ -11,7 +11,7 @@ from setuptools import find_packages, setup
 INSTALL_REQUIRES = [
     "torch>=2.4",
     "torchvision>=0.19",
-    "av>=12",
+    "av>=17.1",
     'decord>=0.6; platform_machine == "x86_64" or platform_machine == "AMD64"',
     "mediapipe>=0.10.14,<0.10.22",
     "ffmpeg-python>=0.2",

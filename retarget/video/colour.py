@@ -15,22 +15,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["RgbConverter", "over_white"]
 
-# Code points of ITU-T H.273 (MatrixCoefficients) to those of the scaler.
-_MATRICES: Final = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
+# Flags of libswscale; PyAV before version 18 has no names for all of them.
+SWS_BILINEAR: Final = 0x2
+SWS_BICUBIC: Final = 0x4
+SWS_FULL_CHR_H_INT: Final = 0x2000
+SWS_FULL_CHR_H_INP: Final = 0x4000
+SWS_ACCURATE_RND: Final = 0x40000
+
+BT709: Final = 1
+BT601: Final = 5
+_MATRICES: Final = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: 9, 10: 9}
+"""MatrixCoefficients of ITU-T H.273 to the scaler's names for them: 601 has two code points, 2020 has two variants."""
+
 _HDR_CURVES: Final = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 _MIN_HD_WIDTH_PX: Final = 1280
 _MAX_SD_HEIGHT_PX: Final = 576
@@ -70,9 +72,9 @@ def over_white(rgba: UInt8Array) -> UInt8Array:
     return result
 
 
-def _matrix_of(frame: VideoFrame) -> Colorspace:
+def _matrix_of(frame: VideoFrame) -> int:
     is_high_definition = frame.width >= _MIN_HD_WIDTH_PX or frame.height > _MAX_SD_HEIGHT_PX
-    return _MATRICES.get(int(frame.colorspace), Colorspace.ITU709 if is_high_definition else Colorspace.ITU601)
+    return _MATRICES.get(int(frame.colorspace), BT709 if is_high_definition else BT601)
 
 
 def _is_full_range(frame: VideoFrame) -> bool:
@@ -139,8 +141,7 @@ class RgbConverter:
     def __init__(self, size_hw: tuple[int, int], codec: str, *, is_exact: bool = False) -> None:
         self._size_hw = size_hw
         self._is_gray_limited = codec in _LIMITED_GRAY_CODECS
-        flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-        self._interpolation = int(flags) if is_exact else int(Interpolation.BILINEAR)
+        self._interpolation = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT if is_exact else SWS_BILINEAR
 
     def convert(self, frame: VideoFrame) -> UInt8Array:
         """Return one frame as (H, W, 3) uint8, H and W as asked for at creation."""
@@ -167,6 +168,6 @@ class RgbConverter:
             width=width,
             height=height,
             interpolation=self._interpolation,
-            src_colorspace=int(_matrix_of(frame)) if has_matrix else None,
+            src_colorspace=_matrix_of(frame) if has_matrix else None,
             src_color_range=int(color_range) if has_matrix else None,
         )

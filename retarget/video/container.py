@@ -193,6 +193,7 @@ def open_video_stream(path: str | Path, limits: DecodeLimits) -> Iterator[tuple[
             raise InputError(f"{name}: {kind}", hint="give a video file")
         check_picture_size(name, (stream.height, stream.width), limits)
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}  # sizes may change on the way
         yield container, stream
 
 

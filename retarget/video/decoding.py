@@ -126,16 +126,15 @@ class PictureDecoder:
 
     def __iter__(self) -> Iterator[Picture]:
         """Yield the pictures; times rise strictly."""
-        for packet in self._packets():
-            if self._end_watch is not None:
-                self._end_watch.note(packet)
+        for packet in self.packets():
             if packet.stream_index == self._stream.index:
                 yield from self._decode(cast("Packet[VideoStream]", packet))
         for frame in self._decoded(None):
             yield from self._hand_out(frame)
         yield from self._repeat_until(None)
 
-    def _packets(self) -> Iterator[Packet[Stream]]:
+    def packets(self) -> Iterator[Packet[Stream]]:
+        """Yield the packets that are there, past damage, and tell the end watch of each; nothing is decoded."""
         wants_all = self._end_watch is not None and self._end_watch.needs_all_streams
         num_broken_reads = 0
         while num_broken_reads < _MAX_BROKEN_READS:
@@ -143,6 +142,8 @@ class PictureDecoder:
                 for packet in self._container.demux(() if wants_all else self._stream):
                     num_broken_reads = 0
                     if packet.size:
+                        if self._end_watch is not None:
+                            self._end_watch.note(packet)
                         yield packet
             except av.error.FFmpegError:
                 num_broken_reads += 1  # the demuxer resynchronises behind the damage

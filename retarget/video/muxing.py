@@ -12,20 +12,18 @@ import av
 import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from retarget.config import EncodeConfig
 from retarget.records import UInt8Array
 from retarget.video.audio import AudioCarrier
+from retarget.video.colour import BT709, SWS_ACCURATE_RND, SWS_BICUBIC, SWS_FULL_CHR_H_INP
 from retarget.video.encoders import CODEC_SPECS, SYNTHETIC_MEDIA_NOTE, encoder_options
 
 __all__ = ["ContainerSink"]
 
-_BT709: Final = 1
-"""The code point of ITU-T H.273 that stands for BT.709 as matrix, transfer curve and primaries alike."""
-
-_SCALER: Final = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP)
+_SCALER: Final = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP
 _COARSEST_MOVIE_CLOCK_HZ: Final = 10_000
 
 
@@ -141,7 +139,7 @@ class ContainerSink:
         stream.time_base = self._clock
         context = stream.codec_context
         context.time_base = self._clock
-        context.colorspace = context.color_trc = context.color_primaries = _BT709
+        context.colorspace = context.color_trc = context.color_primaries = BT709  # one code point for all three
         context.color_range = int(ColorRange.MPEG)
         context.thread_type = "AUTO"
         if config.codec == "hevc" and self._is_mp4:
@@ -201,7 +199,7 @@ class ContainerSink:
         return self._reformatter.reformat(
             frame,
             format=self._stream.pix_fmt,
-            dst_colorspace=Colorspace.ITU709,
+            dst_colorspace=BT709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
             interpolation=_SCALER,

@@ -67,6 +67,8 @@ def check_writable(path: Path, *, overwrite: bool, is_folder: bool = False) -> N
     with output_errors(path):
         if not parent.is_dir():
             raise OutputError(f"{path}: the folder {parent} does not exist", hint="make it first")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OutputError(f"{path}: is a pipe or device", hint="give the name of a file")
         if path.is_dir() != is_folder and path.exists():
             kind = "folder" if path.is_dir() else "file"
             raise OutputError(f"{path}: is a {kind}", hint=f"give the name of a {'folder' if is_folder else 'file'}")

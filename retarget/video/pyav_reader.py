@@ -20,7 +20,7 @@ from retarget.config import DecodeLimits
 from retarget.errors import DecodeError, InputError, UsageError
 from retarget.records import ClipInfo, Frame
 from retarget.video.colour import RgbConverter
-from retarget.video.completeness import EndWatch
+from retarget.video.completeness import EndWatch, is_cut_short
 from retarget.video.container import check_picture_size, open_video_stream
 from retarget.video.decoding import DecodeCounts, Picture, PictureDecoder
 from retarget.video.upright import PictureGeometry
@@ -87,6 +87,8 @@ class PyAVReader:
         self._iterations: list[Generator[Frame, None, None]] = []
         self.warnings: tuple[tuple[str, str], ...] = ()
         self._origin_pts, self._geometry, self.info = self._examine(max_height)
+        if not keep_partial and self._range.end is None and is_cut_short(Path(path)):
+            self._check_end()
 
     def __enter__(self) -> Self:
         """Return the reader."""
@@ -124,6 +126,27 @@ class PyAVReader:
                     check_picture_size(self._name, geometry.full_hw, self._limits)
                     return first.pts, geometry, self._describe(container, stream, geometry)
         raise DecodeError(f"{self._name}: not one of its pictures can be decoded", hint="get the file again")
+
+    def _check_end(self) -> None:
+        """Fail now rather than after minutes of work: look through the packets of a file known to be cut."""
+        with open_video_stream(self._path, self._limits) as (container, stream):
+            watch = EndWatch(Path(self._path), container, stream)
+            for _ in PictureDecoder(container, stream, end_watch=watch).packets():
+                pass
+        if watch.is_end_missing():
+            raise self._missing_end(watch)
+
+    def _missing_end(self, watch: EndWatch) -> DecodeError:
+        return DecodeError(
+            f"{self._name}: the end of the file is missing; {self._reach_of(watch)}",
+            hint="copy or download it again, or use --keep-partial to take what is there",
+        )
+
+    def _reach_of(self, watch: EndWatch) -> str:
+        origin = float(self._origin_pts * self.info.time_base)
+        reached = f"it stops after {max(0.0, watch.reached_seconds - origin):.2f} s"
+        claimed = watch.claimed_seconds
+        return reached if claimed is None else f"{reached} of {claimed - origin:.2f} s"
 
     @property
     def _name(self) -> str:
@@ -233,14 +256,7 @@ class PyAVReader:
         if counts.repaired_times:
             warnings.append(("W103", f"{counts.repaired_times} timestamps were missing or ran backward"))
         if cut is not None:
-            origin = float(self._origin_pts * self.info.time_base)
-            reached = f"it stops after {max(0.0, cut.reached_seconds - origin):.2f} s"
-            claimed = cut.claimed_seconds
-            told = reached if claimed is None else f"{reached} of {claimed - origin:.2f} s"
             if not self._keep_partial:
-                raise DecodeError(
-                    f"{self._name}: the end of the file is missing; {told}",
-                    hint="copy or download it again, or use --keep-partial to take what is there",
-                )
-            warnings.append(("W104", f"the end of the file is missing; {told}"))
+                raise self._missing_end(cut)
+            warnings.append(("W104", f"the end of the file is missing; {self._reach_of(cut)}"))
         self.warnings = tuple(warnings)

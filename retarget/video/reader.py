@@ -71,12 +71,12 @@ def open_video(
         limits: what the file may ask for; None takes the defaults.
 
     Returns:
-        A reader; use it as a context manager. Iterating raises `DecodeError` at the end of a file whose end is
-        missing, if the range reaches there.
+        A reader; use it as a context manager. Iterating raises `DecodeError` at the end of a file whose end turns
+        out to be missing, if the range reaches there.
 
     Raises:
         InputError: not a readable video file (missing, empty, a folder, a playlist, sound only, absurd, ...).
-        DecodeError: it is a video, but not one picture of the range can be decoded.
+        DecodeError: not one picture can be decoded, or no end was given and that of the file is missing.
         UsageError: the range is empty or negative.
     """
     from retarget.video.pyav_reader import PyAVReader

@@ -70,11 +70,8 @@ def test_damaged_clips_keep_their_times(name: str, num_frames: int) -> None:
 
 def test_the_truncated_clip() -> None:
     path = MEDIA / "odd" / "dev_truncated.mp4"
-    with (
-        open_video(path, max_height=120) as reader,
-        pytest.raises(DecodeError, match=r"stops after 1\.5. s of 3\.10 s"),
-    ):
-        list(reader)
+    with pytest.raises(DecodeError, match=r"stops after 1\.5. s of 3\.10 s"):
+        open_video(path)
     with open_video(path, max_height=120, keep_partial=True) as reader:
         assert 40 <= len(list(reader)) <= 46
     assert reader.warnings[-1][0] == "W104"

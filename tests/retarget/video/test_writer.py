@@ -312,6 +312,11 @@ def test_bad_outputs_are_refused_before_any_work(
     assert [path.name for path in tmp_path.iterdir()] == ["folder.mp4"]
 
 
+def test_devices_are_never_replaced() -> None:
+    with pytest.raises(OutputError, match="is a pipe or device"):
+        check_output_path("/dev/null", EncodeConfig(codec="png"), overwrite=True)
+
+
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
