@@ -1,1 +1,1 @@
-"""evaluation."""
+"""How results are judged: metrics on arrays, named protocols, statistics, reports; no files, no estimators."""

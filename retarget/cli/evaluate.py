@@ -10,15 +10,19 @@ __all__ = ["configure", "run"]
 _CLIP_PROTOCOLS = ("video/1", "reenact/1")
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write the report here")
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write the result here")
     parser.add_argument("--html", type=Path, metavar="FILE.html", help="write a self-contained page here")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no table")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    _add_outputs(parser)
     parser.add_argument(
         "--require", default="", metavar="METRICS", help="fail unless these are computed: names with commas, or all"
     )
     parser.add_argument("--skip-bad", action="store_true", help="leave bad samples out and count them in the report")
     parser.add_argument("--no-face", action="store_true", help="do not look for faces (the slowest part)")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no table")
 
 
 def _add_clip_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar=("A.json", "B.json"),
         help="paired differences of two reports, B minus A",
     )
+    _add_outputs(parser)
     suites = parser.add_subparsers(dest="suite", metavar="SUITE")
     _configure_pairs(suites.add_parser("pairs", help="generated images of source/target pairs (FHPT suite)"))
     _configure_video(suites.add_parser("video", help="one generated clip against the real one"))

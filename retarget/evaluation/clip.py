@@ -14,9 +14,10 @@ from drn_core.evaluation.clips import ClipScorer, ScoredHook, pool_frames
 from drn_core.evaluation.frames import FramePair, FrameScores, is_measurable
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Row
+from retarget.cache import Cache
 from retarget.errors import InputError, OutputError
+from retarget.evaluation.clip_readings import read_clip
 from retarget.evaluation.observers import Observer
-from retarget.evaluation.truth import ClipReadings
 from retarget.records import UInt8Array
 from retarget.video.reader import open_video
 
@@ -113,7 +114,7 @@ def measure_clip(
     step: int = 1,
     source_index: int | None = None,
     face: bool = True,
-    readings_folder: Path | None = None,
+    cache: Cache | None = None,
     on_scored: ScoredHook | None = None,
 ) -> ClipResult:
     """Score a generated clip against the real one, frame by frame.
@@ -127,26 +128,25 @@ def measure_clip(
         step: every how many frames one is measured.
         source_index: frame the photo was taken from; frames near it are left out.
         face: whether faces are compared.
-        readings_folder: where readings of the real clip are kept; None keeps none.
+        cache: where readings of the real clip are kept; None keeps none.
         on_scored: called with each frame and its scores, in order; may add scores (networks do).
 
     Raises:
         InputError: a clip can't be read, or no frame of the real one shows a person.
     """
-    readings = ClipReadings(real_clip, readings_folder)
+    readings = read_clip(real_clip, observer, step=step, face=face, cache=cache)
     counter = _Counter()
     with ClipScorer(protocol, source_index=source_index, on_scored=on_scored) as scorer:
         for index, real, generated in _paired_frames(real_clip, generated_clip, counter):
             if index % step:
                 continue
-            reading = readings.read(index, real, observer, face=face) if scorer.wants(index) else None
-            if reading is None or not is_measurable(reading):
+            reading = readings.of(index)
+            if not scorer.wants(index) or not is_measurable(reading):
                 scorer.skip()
                 continue
             fitted = _fit(generated, real)
             scorer.add(FramePair(index, real, fitted, reading, observer.read(fitted, face=reading.face is not None)))
         frames = scorer.finish()
-    readings.save()
     if not frames:
         raise InputError(f"{real_clip}: no frame to measure on", hint="it shows no person, or is too short")
     row = Row(name, pool_frames(frames, protocol), series=_series(frames), indices=scorer.indices)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
-from drn_core.evaluation.comparison import compare
+from drn_core.evaluation.comparison import Comparison, compare
 from drn_core.evaluation.protocols import PROTOCOLS
 from drn_core.evaluation.report import Report
+from retarget.cache import Cache
 from retarget.errors import InputError, UsageError
 from retarget.evaluation.generate import PIPELINE_COMMAND
-from retarget.evaluation.page import render_page
+from retarget.evaluation.page import comparison_page, render_page
 from retarget.evaluation.pairs import PairOptions, evaluate_pairs
 from retarget.evaluation.suite import Evaluation, SuiteOptions, write_atomically
 from retarget.evaluation.table import comparison_table, report_table
-from retarget.evaluation.truth import default_cache_folder
 from retarget.evaluation.videos import ReenactOptions, evaluate_reenactment, evaluate_video, list_clips
 
 __all__ = ["load_report", "run"]
@@ -54,31 +55,33 @@ def run(args: argparse.Namespace) -> int:
     if args.compare is not None:
         if args.suite is not None:
             raise UsageError("--compare stands alone", hint="retarget evaluate --compare A.json B.json")
-        return _compare(*args.compare)
-    if args.suite is None:
+    elif args.suite is None:
         raise UsageError("name a suite: pairs, video or reenact", hint="or --compare A.json B.json")
     for path in (args.report, args.html):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path}: the folder {path.parent} does not exist")
-    suites = {"pairs": _pairs, "video": _video, "reenact": _reenact}
-    evaluation = suites[args.suite](args)
+    if args.compare is not None:
+        comparison = _compare(*args.compare)
+        table, content, page = comparison_table(comparison), comparison.to_json(), partial(comparison_page, comparison)
+    else:
+        evaluation = {"pairs": _pairs, "video": _video, "reenact": _reenact}[str(args.suite)](args)
+        table, content = report_table(evaluation.report), evaluation.report.to_json()
+        page = partial(render_page, evaluation)
     if not args.quiet:
-        sys.stdout.write(report_table(evaluation.report) + "\n")
+        sys.stdout.write(table + "\n")
     if args.report is not None:
-        write_atomically(args.report, evaluation.report.to_json())
+        write_atomically(args.report, content)
     if args.html is not None:
-        write_atomically(args.html, render_page(evaluation))
+        write_atomically(args.html, page())
     return 0
 
 
-def _compare(first: Path, second: Path) -> int:
+def _compare(first: Path, second: Path) -> Comparison:
     reports = load_report(first), load_report(second)
     try:
-        comparison = compare(*reports)
+        return compare(*reports)
     except ValueError as error:
         raise UsageError(f"{first} and {second} can't be compared: {error}") from error
-    sys.stdout.write(comparison_table(comparison) + "\n")
-    return 0
 
 
 def _options(args: argparse.Namespace) -> SuiteOptions:
@@ -87,7 +90,7 @@ def _options(args: argparse.Namespace) -> SuiteOptions:
         skip_bad=args.skip_bad,
         face=not args.no_face,
         retriever=getattr(args, "retriever", None),
-        readings_folder=None if getattr(args, "no_cache", False) else default_cache_folder(),
+        cache=None if getattr(args, "no_cache", True) else Cache(),
     )
 
 

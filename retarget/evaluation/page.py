@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from drn_core.evaluation.clips import frame_key
+from drn_core.evaluation.comparison import Comparison
 from drn_core.evaluation.images import decibels
 from drn_core.evaluation.protocol import Metric, Protocol
 from drn_core.evaluation.protocols import PROTOCOLS
@@ -16,9 +17,9 @@ from drn_core.evaluation.report import Row
 from drn_core.evaluation.statistics import Estimate
 from retarget.evaluation.examples import Example
 from retarget.evaluation.suite import Evaluation
-from retarget.evaluation.table import BETTER_SIGNS, format_figure
+from retarget.evaluation.table import BETTER_SIGNS, format_estimate, format_figure
 
-__all__ = ["render_page"]
+__all__ = ["comparison_page", "render_page"]
 
 _PLOTTED = ("psnr", "ssim", "pck", "face", "flick", "warp")
 _PLOT_SIZE = (300, 60)
@@ -112,13 +113,10 @@ def render_page(evaluation: Evaluation) -> str:
     Args:
         evaluation: report and example pictures.
     """
-    import jinja2
-
     report = evaluation.report
     protocol = PROTOCOLS[report.protocol]
-    template = resources.files("retarget").joinpath("assets/evaluation.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(
+    return _render(
+        "evaluation.html.j2",
         report=report,
         protocol=protocol,
         figures=_figures(evaluation, protocol),
@@ -133,3 +131,30 @@ def render_page(evaluation: Evaluation) -> str:
         best=_pictures(evaluation.best),
         worst=_pictures(evaluation.worst),
     )
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """Render a comparison as one HTML page that refers to nothing outside itself.
+
+    Args:
+        comparison: of two reports.
+    """
+    protocol = PROTOCOLS[comparison.protocol]
+    lines = [
+        (metric, BETTER_SIGNS[metric.better], format_estimate(difference, signed=True), comparison.wins[metric.name])
+        for metric in protocol.metrics
+        if (difference := comparison.differences.get(metric.name)) is not None
+    ]
+    return _render("comparison.html.j2", comparison=comparison, protocol=protocol, lines=lines)
+
+
+def _render(template: str, **content: object) -> str:
+    import jinja2
+
+    def load(name: str) -> str:
+        return resources.files("retarget").joinpath(f"assets/{name}").read_text(encoding="utf-8")
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=jinja2.FunctionLoader(load)
+    )
+    return environment.get_template(template).render(**content)

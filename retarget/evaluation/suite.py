@@ -13,6 +13,7 @@ from drn_core.evaluation.frames import FramePair, FrameScores
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Missing, Report, Row, Skipped
 from drn_core.evaluation.statistics import Estimate
+from retarget.cache import Cache
 from retarget.errors import InputError, ModelError, OutputError, UsageError
 from retarget.evaluation.examples import Example, ExampleKeeper
 from retarget.evaluation.networks import Networks, find_networks, missing_metrics
@@ -30,14 +31,14 @@ class SuiteOptions:
         skip_bad: leave bad samples out, count them in the report; otherwise the first one is an error.
         face: compare faces.
         retriever: weights of the retrieval network.
-        readings_folder: where readings of real clips are kept; None keeps none.
+        cache: where readings of real clips are kept; None keeps none.
     """
 
     require: tuple[str, ...] = ()
     skip_bad: bool = False
     face: bool = True
     retriever: Path | None = None
-    readings_folder: Path | None = None
+    cache: Cache | None = None
 
 
 @dataclass(frozen=True)

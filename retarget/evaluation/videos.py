@@ -62,7 +62,7 @@ def evaluate_video(
     result = measure_clip(
         real, generated, observer or PersonObserver(), protocol,
         name=real.name, step=step, source_index=source_index, face=options.face and networks.has_dlib,
-        readings_folder=options.readings_folder, on_scored=partial(extra.add, real.name),
+        cache=options.cache, on_scored=partial(extra.add, real.name),
     )  # fmt: skip
     skipped = _check_lengths(result, str(generated), options)
     report = build_report(
@@ -229,7 +229,7 @@ class _Reenactment:
         result = measure_clip(
             clip, video, self.observer, self.protocol,
             name=name, step=self.how.step, source_index=source_index, face=self.options.face and self.has_dlib,
-            readings_folder=self.options.readings_folder, on_scored=partial(self.extra.add, name),
+            cache=self.options.cache, on_scored=partial(self.extra.add, name),
         )  # fmt: skip
         return _with_cost(result.row, cost, self.protocol), result
 

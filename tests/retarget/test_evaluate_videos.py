@@ -6,6 +6,7 @@ import html.parser
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,18 @@ import pytest
 
 from drn_core.evaluation.protocols import REENACT, VIDEO
 from drn_core.evaluation.report import Report
+from retarget.cache import Cache
 from retarget.cli.main import main
 from retarget.errors import InputError, ModelError, OutputError, RetargetError, UsageError
 from retarget.evaluation import command as evaluate_command
 from retarget.evaluation import videos
 from retarget.evaluation.clip import count_frames, save_frame
+from retarget.evaluation.clip_readings import ClipReadings
 from retarget.evaluation.generate import check_command, run_command
 from retarget.evaluation.page import render_page
 from retarget.evaluation.suite import SuiteOptions, write_atomically
-from retarget.evaluation.truth import ClipReadings
 from retarget.evaluation.videos import ReenactOptions, evaluate_reenactment, evaluate_video, list_clips
-from tests.helpers.evaluation import FakeObserver, textured_picture, write_clip
+from tests.helpers.evaluation import NOBODY, FakeObserver, reading, textured_picture, write_clip
 
 NUM_FRAMES = 20
 COPY_DRIVER = f"{shlex.quote(sys.executable)} -c 'import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])'"
@@ -107,25 +109,27 @@ def test_requiring_what_exists_passes_and_what_does_not_is_told(clip: Path) -> N
 
 
 def test_readings_of_the_real_clip_are_kept(clip: Path, tmp_path: Path) -> None:
-    options = SuiteOptions(readings_folder=tmp_path / "readings")
+    options = SuiteOptions(cache=Cache(tmp_path / "kept"))
     first, second = FakeObserver(), FakeObserver()
     reports = [evaluate_video(clip, clip, REENACT, options, observer=seer).report for seer in (first, second)]
     assert (first.num_reads, second.num_reads) == (2 * NUM_FRAMES, NUM_FRAMES)
     assert reports[0].summary == reports[1].summary
-    without_face = SuiteOptions(readings_folder=tmp_path / "readings", face=False)
-    report = evaluate_video(clip, clip, REENACT, without_face, observer=FakeObserver()).report
-    assert "face" not in report.summary
+    without_face = evaluate_video(clip, clip, REENACT, replace(options, face=False), observer=FakeObserver())
+    assert "face" not in without_face.report.summary
 
 
-def test_kept_readings_of_another_size_are_read_again(clip: Path, tmp_path: Path) -> None:
-    observer = FakeObserver()
-    readings = ClipReadings(clip, tmp_path)
-    readings.read(0, textured_picture((64, 48)), observer, face=False)
-    readings.save()
-    again = ClipReadings(clip, tmp_path).read(0, textured_picture((128, 96)), observer, face=False)
-    assert observer.num_reads == 2
-    assert again.mask is not None
-    assert again.mask.shape == (128, 96)
+def test_kept_readings_are_those_that_were_read() -> None:
+    readings = ClipReadings()
+    given = {0: reading(face=np.arange(128.0)), 3: NOBODY, 6: reading(shift=(2.0, 1.0))}
+    for index, value in given.items():
+        readings.add(index, value)
+    again = ClipReadings.from_payload(readings.to_payload())
+    for index, expected in given.items():
+        found = again.of(index)
+        for name in ("keypoints", "confidence", "mask", "face"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    with pytest.raises(KeyError):
+        again.of(1)
 
 
 def reenact(clips: list[Path], **how: object) -> Report:
@@ -219,8 +223,6 @@ def test_frames_are_counted_and_saved(clip: Path, tmp_path: Path) -> None:
 def test_a_clip_without_a_person_is_refused(clip: Path) -> None:
     class Blind(FakeObserver):
         def read(self, rgb: np.ndarray, *, face: bool) -> videos.Observer:  # type: ignore[override]
-            from tests.helpers.evaluation import NOBODY
-
             return NOBODY  # type: ignore[return-value]
 
     with pytest.raises(InputError, match="no frame to measure on"):
@@ -272,8 +274,12 @@ def test_command_line_writes_report_and_page(clip: Path, tmp_path: Path, capsys:
     assert "ssim ↑" in capsys.readouterr().out
     assert json.loads(report.read_text())["protocol"] == "video/1"
     assert page.read_text().startswith("<!doctype html>")
-    assert main(["evaluate", "--compare", str(report), str(report)]) == 0
+    difference, page = tmp_path / "d.json", tmp_path / "d.html"
+    arguments = ["evaluate", "--compare", str(report), str(report), "--report", str(difference), "--html", str(page)]
+    assert main(arguments) == 0
     assert "7 frames paired" in capsys.readouterr().out
+    assert json.loads(difference.read_text())["differences"]["ssim"]["value"] == 0
+    assert "second minus first" in page.read_text()
 
 
 def test_command_line_reenacts(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
