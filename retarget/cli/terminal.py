@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from retarget.pipeline.job import JobProgress
 
-__all__ = ["TerminalProgress", "print_outcome"]
+__all__ = ["TerminalProgress", "print_outcome", "print_warnings"]
 
 
 class TerminalProgress(JobProgress):
@@ -34,14 +34,23 @@ class TerminalProgress(JobProgress):
             self._bar = None
 
 
+def print_warnings(report: dict[str, Any]) -> None:
+    """Say what the user should know of a job.
+
+    Args:
+        report: of any job, with "warnings".
+    """
+    for warning in report["warnings"]:
+        print(f"warning {warning['code']}: {warning['text']}", file=sys.stderr)
+
+
 def print_outcome(report: dict[str, Any]) -> None:
     """Say what was written and what the user should know.
 
     Args:
         report: as `run_video_job` returns it.
     """
-    for warning in report["warnings"]:
-        print(f"warning {warning['code']}: {warning['text']}", file=sys.stderr)
+    print_warnings(report)
     output, seconds = report["output"], report["seconds"]
     height, width = output["size_hw"]
     print(f"{output['path']}: {output['num_frames']} frames, {width}x{height}, {seconds['total']:.1f} s")

@@ -16,6 +16,7 @@ from typing import Any
 
 from retarget import __version__
 from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
+from retarget.doctor.photo import score_photo
 from retarget.errors import UsageError
 from retarget.photo import read_photo
 from retarget.pipeline.background import Background, open_background
@@ -134,7 +135,8 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
         plan = retargeter.plan(result.track)
     with clock.stage("render"):
         writer_warnings = _render(job, retargeter, plan, result, progress)
-    warnings = [*result.track.warnings, *plan.track.warnings, *writer_warnings]
+    photo_score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
+    warnings = [*photo_score.warnings, *result.track.warnings, *plan.track.warnings, *writer_warnings]
     return _report(job, source, plan, result, warnings, clock.seconds, time.perf_counter() - began)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,18 @@ class MotionPlan:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.track)
+
+    def part(self, start: int, stop: int) -> MotionPlan:
+        """Return the plan of frames [start, stop) alone; the reference frame keeps its number in the whole."""
+        whole = len(self)
+        parts = {
+            each.name: value[start:stop]
+            for each in fields(self.track)
+            if isinstance(value := getattr(self.track, each.name), np.ndarray) and len(value) == whole
+        }
+        return replace(
+            self, track=replace(self.track, **parts), orders=self.orders[start:stop], pts=self.pts[start:stop]
+        )
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class SourceModel:
         matte: the person's alpha and colours.
         plate: (H, W, 3) uint8, the photo without the person.
         person: the layered person.
+        num_others: how many other people the photo shows.
     """
 
     rgb: UInt8Array
@@ -42,6 +43,7 @@ class SourceModel:
     matte: Matte
     plate: UInt8Array
     person: PersonLayers
+    num_others: int = 0
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -103,7 +105,7 @@ def build_source(
     with ThreadPoolExecutor(1) as pool:  # the plate and the layers don't need each other
         plate = pool.submit(build_plate, rgb, matte.alpha)
         person = build_person(SourceImage(matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth))
-        return SourceModel(rgb, pose, matte, plate.result(), person)
+        return SourceModel(rgb, pose, matte, plate.result(), person, detection.num_others)
 
 
 def _faithful(matte: Matte, rgb: UInt8Array) -> Matte:

@@ -78,7 +78,7 @@ def _encode(source: SourceModel) -> Payload:
     arrays = {name: getattr(pose, name) for name in _POSE_ARRAYS}
     arrays |= {name: points for name in ("hands", "face") if (points := getattr(pose, name)) is not None}
     arrays |= {"alpha": source.matte.alpha, "foreground": source.matte.foreground, "plate": source.plate}
-    return Payload(arrays)
+    return Payload(arrays, {"num_others": source.num_others})
 
 
 def _decode(payload: Payload, rgb: UInt8Array) -> SourceModel:
@@ -94,4 +94,4 @@ def _decode(payload: Payload, rgb: UInt8Array) -> SourceModel:
     if matte.alpha.shape != size_hw or matte.foreground.shape != rgb.shape or arrays["plate"].shape != rgb.shape:
         raise ValueError("sizes do not fit the photo")
     person = build_person(SourceImage(matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth))
-    return SourceModel(rgb, pose, matte, arrays["plate"], person)
+    return SourceModel(rgb, pose, matte, arrays["plate"], person, int(payload.facts["num_others"]))

@@ -90,12 +90,14 @@ class Detection:
         box: around the joints inside the picture, with a margin for head, hands and feet.
         region: where the same person is to be looked for in the next picture.
         mask: (H, W) float32 in [0, 1], 1 = this person; None where it was not asked for.
+        num_others: how many other people were found in the picture; 0 where nobody looked.
     """
 
     pose: Pose
     box: Box
     region: Region
     mask: FloatArray | None = None
+    num_others: int = 0
 
     def __post_init__(self) -> None:
         if self.mask is not None and self.mask.shape != self.pose.size_hw:

@@ -77,7 +77,7 @@ def _estimate(
     for _ in range(_REGION_REFINEMENTS):
         person = estimator.estimate(rgb, person.region) or person
     readings = _jittered_readings(rgb, person.region, config.photo_reads, estimator)
-    return _median(readings or [person], region=person.region)
+    return replace(_median(readings or [person], region=person.region), num_others=len(people) - 1)
 
 
 def track_of_pose(pose: Pose) -> PoseTrack:
