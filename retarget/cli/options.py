@@ -13,7 +13,14 @@ from retarget.errors import UsageError
 if TYPE_CHECKING:
     from retarget.pipeline.job import VideoJob
 
-__all__ = ["add_video_options", "default_suffix", "job_from_args", "parse_time"]
+__all__ = [
+    "add_picture_options",
+    "add_video_options",
+    "default_suffix",
+    "job_from_args",
+    "parse_time",
+    "render_config",
+]
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
 
@@ -39,26 +46,34 @@ def _size(text: str) -> int | None:
     return int(text)
 
 
-def add_video_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides how a video looks; all defaults are the configurations' own."""
-    encode, pose, smoothing = EncodeConfig(), PoseConfig(), SmoothingConfig()
-    render, transfer = RenderConfig(), TransferConfig()
+def add_picture_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how a picture looks; all defaults are the configurations' own."""
+    pose, render, transfer = PoseConfig(), RenderConfig(), TransferConfig()
     add = parser.add_argument
     add("--model", default=render.model, metavar="NAME|FILE", help="prior, default, or a checkpoint (%(default)s)")
     add("--device", default=render.device, metavar="DEVICE", help="auto, cpu or cuda[:N] (%(default)s)")
-    add("--start", type=parse_time, metavar="TIME", help="begin here in the driver: seconds or h:mm:ss")
-    add("--end", type=parse_time, metavar="TIME", help="end here in the driver (not included)")
     add("--size", type=_size, default=render.max_side_px, metavar="PIXELS", help="longer side of the output (native)")
     add(
         "--background", default=render.background, metavar="WHAT",
         help="source, driver, transparent, #rrggbb, an image or a video (%(default)s)",
     )  # fmt: skip
     add("--align", choices=("body", "none"), default=transfer.align, help="lay the motion on the photo's person")
-    add("--smooth", type=float, default=smoothing.sigma_seconds, metavar="SECONDS", help="0 = off (%(default)s)")
     add("--person", default=pose.person, metavar="WHO", help="driver: largest, index:N or point:X,Y (%(default)s)")
     add("--source-person", default="largest", metavar="WHO", help="the same for the photo (%(default)s)")
     add("--hands", action="store_true", help="read the fingers, too")
     add("--face", action="store_true", help="read the face mesh, too")
+    add("--watermark", default=render.watermark, metavar="TEXT", help="text in the lower left corner")
+    add("--overwrite", action="store_true", help="replace an existing output")
+
+
+def add_video_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how a video looks; all defaults are the configurations' own."""
+    encode, smoothing = EncodeConfig(), SmoothingConfig()
+    add_picture_options(parser)
+    add = parser.add_argument
+    add("--start", type=parse_time, metavar="TIME", help="begin here in the driver: seconds or h:mm:ss")
+    add("--end", type=parse_time, metavar="TIME", help="end here in the driver (not included)")
+    add("--smooth", type=float, default=smoothing.sigma_seconds, metavar="SECONDS", help="0 = off (%(default)s)")
     add("--audio", choices=("keep", "drop"), default=encode.audio, help="the driver's sound (%(default)s)")
     add(
         "--codec", choices=("h264", "hevc", "prores4444", "vp9", "png"), default=None,
@@ -66,9 +81,18 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--crf", type=int, default=encode.crf, metavar="N", help="quality of the codec, lower is better")
     add("--preset", default=encode.preset, metavar="NAME", help="speed preset of the encoder")
-    add("--watermark", default=render.watermark, metavar="TEXT", help="text in the lower left corner")
     add("--keep-partial", action="store_true", help="take what can be read of a driver whose end is missing")
-    add("--overwrite", action="store_true", help="replace an existing output")
+
+
+def render_config(args: argparse.Namespace) -> RenderConfig:
+    """Build the drawing part of a job from the options of `add_picture_options`."""
+    return RenderConfig(
+        model=args.model,
+        device=args.device,
+        max_side_px=args.size,
+        background=args.background,
+        watermark=args.watermark,
+    )
 
 
 _CODEC_OF_SUFFIX = {".webm": "vp9", ".mov": "prores4444"}
@@ -118,12 +142,6 @@ def job_from_args(args: argparse.Namespace) -> VideoJob:
         pose=PoseConfig(hands=args.hands, face=args.face, person=args.person),
         smoothing=SmoothingConfig(sigma_seconds=args.smooth),
         transfer=TransferConfig(align=args.align),
-        render=RenderConfig(
-            model=args.model,
-            device=args.device,
-            max_side_px=args.size,
-            background=args.background,
-            watermark=args.watermark,
-        ),
+        render=render_config(args),
         encode=EncodeConfig(codec=codec, crf=args.crf, preset=args.preset, audio=args.audio),  # type: ignore[arg-type]
     )

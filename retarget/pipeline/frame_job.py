@@ -1,0 +1,139 @@
+"""One picture: the person of a photo in the pose of another photo, or of a video at one time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from retarget import __version__
+from retarget.config import PoseConfig, RenderConfig, TransferConfig
+from retarget.doctor.photo import score_photo
+from retarget.errors import InputError, UsageError
+from retarget.photo import read_photo, write_photo
+from retarget.pipeline.background import open_background
+from retarget.pipeline.retargeter import Retargeter
+from retarget.pipeline.source import fit_photo
+from retarget.pipeline.source_cache import cached_source
+from retarget.pipeline.watermark import Watermark
+from retarget.pose.extractor import extract_track
+from retarget.pose.photo import estimate_photo
+from retarget.records import Pose, PoseTrack
+from retarget.video.output_path import check_writable
+
+__all__ = ["FrameJob", "run_frame_job"]
+
+_AROUND_SECONDS: Final = 1.0
+"""How much of a video is read on each side of the wanted time: enough for true bone lengths and smoothing."""
+
+
+@dataclass(frozen=True)
+class FrameJob:
+    """All that one picture needs.
+
+    Attributes:
+        source: the photo.
+        pose_from: another photo, or a video.
+        output: the picture to write: PNG, JPEG or WebP.
+        at_seconds: time in the video, from its first picture; None takes the first. Not for a photo.
+        overwrite: replace an existing output.
+        source_person: which person of the photo; see `PoseConfig.person`.
+        pose: reading of the pose.
+        transfer: how the pose is carried over.
+        render: how to draw.
+    """
+
+    source: Path
+    pose_from: Path
+    output: Path
+    at_seconds: float | None = None
+    overwrite: bool = False
+    source_person: str = "largest"
+    pose: PoseConfig = field(default_factory=PoseConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+
+
+def run_frame_job(job: FrameJob) -> dict[str, Any]:
+    """Make one picture.
+
+    Args:
+        job: what to do.
+
+    Returns:
+        The report, ready for JSON.
+
+    Raises:
+        RetargetError: see `retarget.errors`; nothing is left behind.
+    """
+    began = time.perf_counter()
+    check_writable(job.output, overwrite=job.overwrite)
+    is_transparent = job.render.background == "transparent"
+    if is_transparent and job.output.suffix.lower() in (".jpg", ".jpeg"):
+        raise UsageError(f"{job.output}: JPEG can't hold transparency", hint="write PNG or WebP")
+    track, index = _track_at(job)
+    photo = read_photo(job.source)
+    rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
+    config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
+    source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
+    retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
+    plan = retargeter.plan(track)
+    background = None if is_transparent else open_background(job.render.background, source.plate)
+    picture = retargeter.draw(plan, index, background).image
+    picture = Watermark(job.render.watermark, source.size_hw).draw(picture)
+    write_photo(job.output, picture, overwrite=job.overwrite)
+    score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
+    warnings = [*score.warnings, *track.warnings, *plan.track.warnings]
+    settings = {key: value for key, value in asdict(job).items() if key not in {"source", "pose_from", "output"}}
+    return {
+        "format": "retarget-frame-report/1",
+        "retarget": __version__,
+        "source": {"path": str(job.source), "size_hw": list(source.size_hw)},
+        "pose": {"path": str(job.pose_from), "seconds": float(track.times_seconds[index] - track.times_seconds[0])},
+        "output": {"path": str(job.output), "size_hw": list(picture.shape[:2])},
+        "model": job.render.model,
+        "settings": settings,
+        "warnings": [{"code": code, "text": text} for code, text in warnings],
+        "seconds": {"total": round(time.perf_counter() - began, 3)},
+    }
+
+
+def _track_at(job: FrameJob) -> tuple[PoseTrack, int]:
+    """The poses around the wanted one, and which of them it is."""
+    try:
+        photo = read_photo(job.pose_from)
+    except InputError as not_a_photo:
+        if "video" not in str(not_a_photo) and "not a picture" not in str(not_a_photo):
+            raise
+    else:
+        if job.at_seconds is not None:
+            raise UsageError(f"--at: {job.pose_from} is a photo, which has no time")
+        rgb, _ = fit_photo(photo.rgb, photo.alpha)
+        return _single_pose(estimate_photo(rgb, job.pose, where=str(job.pose_from)).pose), 0
+    wanted = job.at_seconds or 0.0
+    result = extract_track(
+        job.pose_from,
+        start_seconds=max(wanted - _AROUND_SECONDS, 0.0) or None,
+        end_seconds=wanted + _AROUND_SECONDS,
+        pose=job.pose,
+    )
+    return result.track, 0
+
+
+def _single_pose(pose: Pose) -> PoseTrack:
+    return PoseTrack(
+        keypoints=pose.keypoints[None],
+        confidence=pose.confidence[None],
+        depth=pose.depth[None],
+        world=pose.world[None],
+        is_detected=np.ones(1, bool),
+        pts=np.zeros(1, np.int64),
+        time_base=Fraction(1),
+        size_hw=pose.size_hw,
+        hands=None if pose.hands is None else pose.hands[None],
+        face=None if pose.face is None else pose.face[None],
+    )
