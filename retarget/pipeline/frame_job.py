@@ -24,6 +24,7 @@ from retarget.pose.extractor import extract_track
 from retarget.pose.photo import estimate_photo
 from retarget.records import Pose, PoseTrack
 from retarget.video.output_path import check_writable
+from retarget.video.reader import open_video
 
 __all__ = ["FrameJob", "run_frame_job"]
 
@@ -82,8 +83,12 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
     source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
     plan = retargeter.plan(track)
-    background = None if is_transparent else open_background(job.render.background, source.plate)
-    picture = retargeter.draw(plan, index, background).image
+    background = None if is_transparent else open_background(job.render.background, source)
+    try:
+        picture = next(retargeter.render(plan.part(index, index + 1), background)).image
+    finally:
+        if background is not None:
+            background.close()
     picture = Watermark(job.render.watermark, source.size_hw).draw(picture)
     write_photo(job.output, picture, overwrite=job.overwrite)
     score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
@@ -104,14 +109,10 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
 
 def _track_at(job: FrameJob) -> tuple[PoseTrack, int]:
     """The poses around the wanted one, and which of them it is."""
-    try:
-        photo = read_photo(job.pose_from)
-    except InputError as not_a_photo:
-        if "video" not in str(not_a_photo) and "not a picture" not in str(not_a_photo):
-            raise
-    else:
+    if not _is_video(job.pose_from):
         if job.at_seconds is not None:
             raise UsageError(f"--at: {job.pose_from} is a photo, which has no time")
+        photo = read_photo(job.pose_from)
         rgb, _ = fit_photo(photo.rgb, photo.alpha)
         return _single_pose(estimate_photo(rgb, job.pose, where=str(job.pose_from)).pose), 0
     wanted = job.at_seconds or 0.0
@@ -121,7 +122,29 @@ def _track_at(job: FrameJob) -> tuple[PoseTrack, int]:
         end_seconds=wanted + _AROUND_SECONDS,
         pose=job.pose,
     )
-    return result.track, 0
+    return result.track, _index_at(job.pose_from, result.track, wanted)
+
+
+def _is_video(path: Path) -> bool:
+    """Tell by content whether a file is a video; what can't be read as one is taken for a photo."""
+    try:
+        with open_video(path):
+            return True
+    except InputError:
+        return False
+
+
+def _index_at(path: Path, track: PoseTrack, wanted: float) -> int:
+    """The frame that a player shows at a time."""
+    with open_video(path) as reader:
+        first = next(iter(reader))
+    ticks = round(wanted / track.time_base) + first.pts
+    index = int(np.searchsorted(track.pts, ticks, side="right")) - 1
+    last_step = int(track.pts[-1] - track.pts[-2]) if len(track) > 1 else ticks - int(track.pts[-1])
+    if ticks > track.pts[-1] + 2 * last_step:
+        end = float((int(track.pts[-1]) - first.pts) * track.time_base)
+        raise UsageError(f"--at {wanted:g}: {path} ends at {end:.2f} s", hint="give an earlier time")
+    return max(index, 0)
 
 
 def _single_pose(pose: Pose) -> PoseTrack:

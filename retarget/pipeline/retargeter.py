@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,7 @@ class MotionPlan:
     def part(self, start: int, stop: int) -> MotionPlan:
         """Return the plan of frames [start, stop) alone; the reference frame keeps its number in the whole."""
         whole = len(self)
-        parts = {
+        parts: dict[str, Any] = {
             each.name: value[start:stop]
             for each in fields(self.track)
             if isinstance(value := getattr(self.track, each.name), np.ndarray) and len(value) == whole
