@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -105,9 +105,12 @@ class Report:
     skipped: Sequence[Skipped] = ()
 
     def to_json(self) -> str:
-        """Return the report as JSON; figures without a value are null."""
-        content = {"format": REPORT_FORMAT, **asdict(self), "sample_count": len(self.rows)}
-        return json.dumps(content, indent=1, allow_nan=False, default=str)
+        """Return the report as JSON, one line per sample; figures without a value are null."""
+        facts = {"format": REPORT_FORMAT, "sample_count": len(self.rows), **asdict(replace(self, rows=[]))}
+        del facts["rows"]
+        head = json.dumps(facts, indent=1, allow_nan=False, default=str)
+        lines = ",\n".join("  " + json.dumps(_rounded(asdict(row)), allow_nan=False) for row in self.rows)
+        return head.removesuffix("\n}") + f',\n "rows": [\n{lines}\n ]\n}}\n'
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -135,6 +138,15 @@ class Report:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"damaged report: {error}") from error
+
+
+def _rounded(value: Any) -> Any:
+    """Round the floats of nested lists and dictionaries to nine significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
 
 
 def column(rows: Sequence[Row], name: str) -> tuple[list[float], list[float]]:
