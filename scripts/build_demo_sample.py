@@ -32,6 +32,7 @@ UInt8Array = npt.NDArray[np.uint8]
 
 SOURCE_HW = (960, 720)
 DRIVER_HW = (720, 640)
+HORIZON = 0.80  # where wall and floor meet, as a share of the height
 RATE = 30
 SECONDS = 4.8
 BEAT_SECONDS = 0.6
@@ -40,18 +41,19 @@ TEXTURE_SIZE = 1024
 
 
 def source_design() -> CharacterDesign:
-    """The person of the photo: a striped top with three-quarter sleeves, black trousers."""
+    """The person of the photo: a striped top with three-quarter sleeves, blue trousers."""
     design = draw_design(np.random.default_rng(24))
     outfit = replace(
-        design.outfit, sleeve=0.62, looseness=0.009, neck_style="round", neck_depth=0.02,
-        leg=1.0, flare=0.12, has_skirt=False, is_dress=False, shoe_height=1.03, has_socks=False,
+        design.outfit, sleeve=0.62, looseness=0.009, leg_looseness=0.014, neck_style="round", neck_depth=0.02,
+        leg=1.0, flare=0.06, has_skirt=False, is_dress=False, shoe_height=1.03, has_socks=False,
     )  # fmt: skip
-    return replace(design, outfit=outfit, has_logo=False, seed=14)
+    return replace(design, outfit=outfit, has_logo=False, seed=46)
 
 
 def driver_design() -> CharacterDesign:
-    """The person of the clip: a gingham shirt, olive trousers."""
-    return draw_design(np.random.default_rng(31))
+    """The person of the clip: a plaid shirt, grey trousers."""
+    design = draw_design(np.random.default_rng(31))
+    return replace(design, outfit=replace(design.outfit, leg_looseness=0.016, leg=1.0), has_logo=False, seed=19)
 
 
 def room(size_hw: tuple[int, int], horizon: float, wall: tuple[float, float, float], floor: tuple[float, float, float],
@@ -104,6 +106,7 @@ def draw_frame(renderer: Renderer, person: Character, bones: PosedBones, pose: B
     """One picture of the person in the room, with shadow on the floor."""
     points = renderer.pose_points(person, bones, person.with_expression(pose.expression))
     shade = floor_shadow(person, points, person.floor, camera, light, renderer.size_hw)
+    shade[: round(HORIZON * renderer.size_hw[0])] = 1.0  # the wall is too far behind to be shaded
     return renderer.draw(person, points, camera, light, background * shade[..., None]).image
 
 
@@ -117,7 +120,7 @@ def render_source() -> UInt8Array:
     )
     bones = plant(person.rig, pose, (0.0, -0.006, 0.0), standing_feet(person.rig, spread=1.1))
     camera = camera_for(person, SOURCE_HW, 0.82, 0.085)
-    background = room(SOURCE_HW, 0.80, (0.80, 0.82, 0.82), (0.66, 0.55, 0.43), seed=1)
+    background = room(SOURCE_HW, HORIZON, (0.80, 0.82, 0.82), (0.66, 0.55, 0.43), seed=1)
     return draw_frame(Renderer(SOURCE_HW, 3), person, bones, pose, camera, studio_light(0.5), background)
 
 
@@ -148,7 +151,7 @@ def render_driver() -> list[UInt8Array]:
     """The frames of the clip."""
     person = build_character(driver_design(), TEXTURE_SIZE)
     camera = camera_for(person, DRIVER_HW, 0.74, 0.17)
-    background = room(DRIVER_HW, 0.80, (0.70, 0.76, 0.80), (0.60, 0.58, 0.56), seed=2)
+    background = room(DRIVER_HW, HORIZON, (0.70, 0.76, 0.80), (0.60, 0.58, 0.56), seed=2)
     renderer, light, motion = Renderer(DRIVER_HW, 2), studio_light(-0.4), dance()
     frames = []
     for index in range(round(SECONDS * RATE)):

@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 TEXTURE_METRES = 0.8  # width of cloth that one texture covers
 SMOOTHING_ROUNDS = 12
 COVER_MARGIN_METRES = 0.03
-_ARM_JOINTS = ("shoulder", "elbow", "wrist")
+ARMHOLE_METRES = 0.168  # on the mean body
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def _surface(dressed: Dressed, form: str, offset: FloatArray, extra: dict[str, F
     compact = np.full(len(pack.mean), -1, np.int32)
     compact[vertices] = np.arange(len(vertices))
     points = dressed.form[vertices] + dressed.normals[vertices] * offset[vertices, None]
-    fields = {"joint": dominant_joint()[vertices].astype(np.float32)}
-    fields |= {name: values[vertices] for name, values in extra.items()}
+    fields = {name: values[vertices] for name, values in extra.items()}
     return Surface(
         points=points.astype(np.float32),
         rest=pack.mean[vertices],
@@ -171,8 +170,10 @@ def make_top(dressed: Dressed, outfit: Outfit, texture: int) -> Piece:
     offset = 0.005 + outfit.looseness * (0.25 + waist_slack + 0.6 * np.clip((arm - 0.12) / 0.4, 0, 1))
     surface = _surface(dressed, "tights", offset.astype(np.float32), {"level": _top_level(outfit, dressed, points)})
     surface = cut_surface(surface, surface.fields["level"], len(dressed.pack.names))
-    owner = np.round(surface.fields["joint"]).astype(int)[surface.faces[:, 0]]
-    left, right = (np.isin(owner, [JOINT_AT[f"{name}.{side}"] for name in _ARM_JOINTS]) for side in "LR")
+    x, y, _ = surface.rest[surface.faces].mean(axis=1).T
+    # A set-in sleeve begins at a vertical line through the armpit; the hips are wider than that, but lower.
+    is_sleeve = (np.abs(x) > ARMHOLE_METRES) & ((y > 0.38) | (np.abs(x) > 0.30))
+    left, right = is_sleeve & (x > 0), is_sleeve & (x < 0)
     parts = np.select([left, right], [Part.LEFT_SLEEVE, Part.RIGHT_SLEEVE], Part.TOP)
     uv = _trunk_uv(surface, dressed)
     uv[left] = _limb_uv(surface, dressed, "arm", "L")[left]
@@ -182,7 +183,7 @@ def make_top(dressed: Dressed, outfit: Outfit, texture: int) -> Piece:
 
 def _make_trousers(dressed: Dressed, outfit: Outfit, texture: int) -> Piece:
     along = np.clip(dressed.fields.leg, 0, 1)
-    offset = 0.003 + outfit.looseness * 0.5 * np.clip(along / 0.3, 0, 1) + outfit.flare * 0.10 * along**2
+    offset = 0.004 + outfit.leg_looseness * np.clip(0.25 + along / 0.3, 0, 1) + outfit.flare * 0.10 * along**2
     level = _trouser_level(outfit, dressed, dressed.form)
     surface = _surface(dressed, "tights", offset.astype(np.float32), {"level": level})
     surface = cut_surface(surface, surface.fields["level"], len(dressed.pack.names))

@@ -20,7 +20,8 @@ class Outfit:
         hem: height of the top's hem, metres at rest.
         neck_style: "round" or "v".
         neck_depth: how far the neckline reaches down, metres.
-        looseness: distance of the cloth from the body, metres.
+        looseness: distance of the top's cloth from the body, metres.
+        leg_looseness: likewise of the trousers'.
         has_skirt: skirt in place of trousers.
         is_dress: top and skirt are of one cloth.
         leg: where the trousers end along the leg: 0 hip, 0.5 knee, 1 ankle.
@@ -36,6 +37,7 @@ class Outfit:
     neck_style: str
     neck_depth: float
     looseness: float
+    leg_looseness: float
     has_skirt: bool
     is_dress: bool
     leg: float
@@ -58,6 +60,7 @@ def draw_outfit(rng: np.random.Generator, lines: BodyLines, *, is_female: bool) 
         neck_style=str(rng.choice(["round", "v"], p=[0.7, 0.3])),
         neck_depth=rng.uniform(0.0, 0.05),
         looseness=rng.uniform(0.004, 0.026),
+        leg_looseness=rng.uniform(0.002, 0.026),
         has_skirt=has_skirt,
         is_dress=is_dress,
         leg=leg,

@@ -94,15 +94,20 @@ _MASKS: dict[str, Callable[[np.random.Generator, int], FloatArray]] = {
 }  # fmt: skip
 
 
-def _folds(rng: np.random.Generator, size: int) -> FloatArray:
-    """Soft creases as a brightness factor (size, size) about 1: noise bent by slower noise."""
+def _warped_noise(rng: np.random.Generator, size: int, cells: int, bend: float) -> FloatArray:
+    """Tileable noise whose features are bent by slower noise, so that they run on like creases."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
-    bend = size * 0.10
-    map_x = x + bend * (smooth_noise(rng, size, 4) - 0.5)
-    map_y = y + bend * (smooth_noise(rng, size, 4) - 0.5)
-    crease = cv2.remap(smooth_noise(rng, size, 12), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    broad = smooth_noise(rng, size, 5)
-    return np.asarray((1 + 0.10 * (crease - 0.5) + 0.12 * (broad - 0.5)), dtype=np.float32)
+    map_x = x + bend * size * (smooth_noise(rng, size, 4) - 0.5)
+    map_y = y + bend * size * (smooth_noise(rng, size, 4) - 0.5)
+    noise = smooth_noise(rng, size, cells)
+    return np.asarray(cv2.remap(noise, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), dtype=np.float32)
+
+
+def _creases(rng: np.random.Generator, size: int) -> FloatArray:
+    """Relief of worn cloth (size, size), 0 to 1: soft dents and ridged creases."""
+    dents = _warped_noise(rng, size, 7, 0.12)
+    ridges = 1 - np.abs(2 * _warped_noise(rng, size, 9, 0.20) - 1)
+    return np.asarray(np.clip(0.15 + 0.45 * dents + 0.30 * ridges**3, 0, 1), dtype=np.float32)
 
 
 def _add_logo(rng: np.random.Generator, image: FloatArray) -> None:
@@ -139,7 +144,7 @@ def cloth_texture(rng: np.random.Generator, size: int, *, has_logo: bool = False
         is_quiet: plain or melange only, as most trousers are.
 
     Returns:
-        (size, size, 3) uint8 RGB, tileable but for the logo.
+        (size, size, 4) uint8: RGB, and the relief of the creases in place of alpha; tileable but for the logo.
     """
     kind = str(rng.choice(["plain", "melange"], p=[0.7, 0.3])) if is_quiet else str(rng.choice(_PATTERNS, p=_SHARES))
     first = draw_cloth_colour(rng)
@@ -157,5 +162,7 @@ def cloth_texture(rng: np.random.Generator, size: int, *, has_logo: bool = False
     if has_logo:
         _add_logo(rng, image)
     weave = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), 0.7)
-    image *= (_folds(rng, size) * (1 + 0.03 * weave))[..., None]
-    return as_bytes(np.clip(image, 0.02, 0.98))
+    creases = _creases(rng, size)
+    # Creases collect dirt and wear: a little of them is in the colour, too.
+    image *= (0.93 + 0.14 * creases + 0.03 * weave)[..., None]
+    return as_bytes(np.dstack([np.clip(image, 0.02, 0.98), creases]))

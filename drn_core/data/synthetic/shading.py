@@ -63,6 +63,37 @@ def _sample(atlas, start, size, u, v, colour):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _height_slope(atlas, start, size, u, v):  # type: ignore[no-untyped-def]
+    """Slope of the relief in the alpha channel along u and v, per unit of texture, heights 0 to 1."""
+    mask = size - 1
+    x = math.floor(u * size)
+    y = math.floor((1.0 - v) * size)
+    row, above, below = (y & mask) * size, ((y - 1) & mask) * size, ((y + 1) & mask) * size
+    right = atlas[start + (row + ((x + 1) & mask)) * 4 + 3]
+    left = atlas[start + (row + ((x - 1) & mask)) * 4 + 3]
+    upper = atlas[start + (above + (x & mask)) * 4 + 3]
+    lower = atlas[start + (below + (x & mask)) * 4 + 3]
+    scale = size / 510.0
+    return (float(right) - float(left)) * scale, (float(upper) - float(lower)) * scale
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _lean(points, uv, f, a, b, c, slope_u, slope_v):  # type: ignore[no-untyped-def]
+    """Gradient (3,) in the world of a height with the given slopes along u and v of face f."""
+    e0, e1, e2 = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
+    g0, g1, g2 = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+    n0, n1, n2 = e1 * g2 - e2 * g1, e2 * g0 - e0 * g2, e0 * g1 - e1 * g0
+    square = n0 * n0 + n1 * n1 + n2 * n2 + 1e-18
+    rise_b = slope_u * (uv[f, 1, 0] - uv[f, 0, 0]) + slope_v * (uv[f, 1, 1] - uv[f, 0, 1])
+    rise_c = slope_u * (uv[f, 2, 0] - uv[f, 0, 0]) + slope_v * (uv[f, 2, 1] - uv[f, 0, 1])
+    return (
+        (rise_b * (g1 * n2 - g2 * n1) + rise_c * (n1 * e2 - n2 * e1)) / square,
+        (rise_b * (g2 * n0 - g0 * n2) + rise_c * (n2 * e0 - n0 * e2)) / square,
+        (rise_b * (g0 * n1 - g1 * n0) + rise_c * (n0 * e1 - n1 * e0)) / square,
+    )
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _lit_share(px, py, pz, shadow, camera):  # type: ignore[no-untyped-def]
     """Share of the key light that reaches a point: 3 x 3 taps of the shadow map."""
     x = camera[12] * (camera[0] * px + camera[1] * py + camera[2] * pz + camera[9]) + camera[13]
@@ -96,7 +127,7 @@ def shade(  # type: ignore[no-untyped-def]  # noqa: PLR0915 - one loop body, kep
         faces: (m, 3) vertex indices.
         face_texture: (m,) row of `table`.
         uv: (m, 3, 2) texture coordinates.
-        materials: (T, 3) strength and exponent of the highlight, and warmth (light bleeding through skin).
+        materials: (T, 4) as `Material` lists them.
         atlas: texels as `TextureAtlas` packs them.
         table: where each texture starts in `atlas`.
         scale: samples per pixel side.
@@ -155,6 +186,13 @@ def shade(  # type: ignore[no-untyped-def]  # noqa: PLR0915 - one loop body, kep
             n2 = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
             length = 1.0 / (math.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9)
             n0, n1, n2 = n0 * length, n1 * length, n2 * length
+            relief = materials[texture, 3]
+            if relief > 0.0:
+                slope_u, slope_v = _height_slope(atlas, table[texture, 1 + level], size, u, v)
+                l0, l1, l2 = _lean(points, uv, f, a, b, c, relief * slope_u, relief * slope_v)
+                n0, n1, n2 = n0 - l0, n1 - l1, n2 - l2
+                length = 1.0 / (math.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9)
+                n0, n1, n2 = n0 * length, n1 * length, n2 * length
             p0 = w0 * points[a, 0] + w1 * points[b, 0] + w2 * points[c, 0]
             p1 = w0 * points[a, 1] + w1 * points[b, 1] + w2 * points[c, 1]
             p2 = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]

@@ -40,11 +40,8 @@ _HAIR_SHARES = {
 }
 _TONES = {"african": (0.36, 0.23, 0.165), "asian": (0.86, 0.68, 0.55), "caucasian": (0.90, 0.72, 0.62)}
 _IRIS = {
-    "dark": (0.20, 0.12, 0.07),
-    "brown": (0.35, 0.22, 0.12),
-    "blue": (0.32, 0.46, 0.58),
-    "green": (0.35, 0.42, 0.28),
-}
+    "dark": (0.10, 0.06, 0.04), "brown": (0.20, 0.12, 0.07), "blue": (0.24, 0.35, 0.46), "green": (0.24, 0.29, 0.19),
+}  # fmt: skip
 _EDGE = 0.0009
 
 
@@ -179,7 +176,7 @@ def _face_masks(size: int) -> _FaceMasks:
         lips=lips.astype(np.float32),
         mouth_line=(line * is_front).astype(np.float32),
         socket=_spot(points, (0.030, 0.906, 0.142), 0.013),
-        lid_edge=(_step(0.0187, 0.0166, eye_distance) * (z > 0.13)).astype(np.float32),
+        lid_edge=(_step(0.0190, 0.0170, eye_distance) * (z > 0.13)).astype(np.float32),
         blush=_spot(points, (0.046, 0.862, 0.125), 0.018) + 0.8 * _spot(points, (0.0, 0.857, 0.176), 0.011),
         beard=(jaw * (1 - lips)).astype(np.float32),
         nostril=_spot(points, (0.0075, 0.8478, 0.160), 0.0030),
@@ -223,7 +220,7 @@ def skin_texture(rng: np.random.Generator, complexion: Complexion, size: int) ->
     _blend(image, complexion.lips, 0.85 * masks.lips)
     _blend(image, complexion.lips * 0.38, 0.75 * masks.mouth_line)
     _blend(image, tone * 0.30, 0.8 * masks.nostril)
-    _blend(image, complexion.hair * 0.5, (0.55 + 0.4 * complexion.makeup) * masks.lid_edge)
+    _blend(image, complexion.hair * 0.5, (0.70 + 0.25 * complexion.makeup) * masks.lid_edge)
     return as_bytes(np.clip(image, 0.02, 0.98))
 
 

@@ -17,11 +17,19 @@ NUM_LEVELS = 6
 
 @dataclass(frozen=True)
 class Material:
-    """How a texture reflects light: strength and exponent of the highlight, warmth of light that bleeds through."""
+    """How a texture reflects light.
+
+    Attributes:
+        gloss: strength of the highlight.
+        exponent: its sharpness.
+        warmth: strength of the light that bleeds through, as in skin.
+        relief: metres of height from alpha 0 to alpha 255 where alpha holds a relief; 0 where it holds opacity.
+    """
 
     gloss: float = 0.05
     exponent: float = 12.0
     warmth: float = 0.0
+    relief: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class TextureAtlas:
     Attributes:
         texels: flat uint8 RGBA of every level of every texture.
         table: (T, 1 + levels) int64: side length in texels, then the start of each level in `texels`.
-        materials: (T, 3) float32, as in `Material`.
+        materials: (T, 4) float32, as in `Material`.
     """
 
     texels: UInt8Array
@@ -77,5 +85,5 @@ def pack_textures(images: list[UInt8Array], materials: list[Material]) -> Textur
     return TextureAtlas(
         texels=np.concatenate(levels),
         table=table,
-        materials=np.array([[m.gloss, m.exponent, m.warmth] for m in materials], np.float32),
+        materials=np.array([[m.gloss, m.exponent, m.warmth, m.relief] for m in materials], np.float32),
     )
