@@ -6,9 +6,11 @@ ends (to the sample when re-encoded, to the nearest packet when copied). Sound t
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,12 +35,19 @@ _COPIED_CODECS: Final = {
     "matroska": ("aac", "mp3", "ac3", "eac3", "alac", "opus", "vorbis", "flac", "pcm_s16le", "pcm_s24le"),
 }
 _ENCODERS: Final = {"webm": ("libopus", 128_000), "mp4": ("aac", 192_000)}
+_NUM_TRIAL_PACKETS: Final = 4
 _OPUS_RATE_HZ: Final = 48_000
 _AAC_RATES_HZ: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
 class _Carrier(Protocol):
-    """One way of carrying sound over. Times are seconds of the output."""
+    """One way of carrying sound over. Times are seconds of the output.
+
+    Attributes:
+        num_lost: damaged packets that were left out so far.
+    """
+
+    num_lost: int
 
     def advance(self, until: Fraction) -> None:
         """Write the sound that starts before `until`."""
@@ -55,8 +64,25 @@ def _packets(
         for packet in container.demux(stream):
             if packet.size and packet.pts is not None:
                 yield packet
-    except av.error.FFmpegError as error:
-        warnings.append(("W402", f"the sound is damaged and ends early ({error.strerror})"))
+    except (av.error.FFmpegError, IndexError) as error:  # IndexError: a stream that appears in the middle
+        warnings.append(("W402", f"the sound is damaged and ends early ({error})"))
+
+
+def _can_be_copied(path: str | Path, container: str) -> bool:
+    """Try a few packets in memory: damaged codec headers are only refused when the index is written, at the end."""
+    with open_container(path, DecodeLimits()) as source:
+        stream = source.streams.audio[0]
+        if stream.codec_context.codec.canonical_name not in _COPIED_CODECS[container]:
+            return False
+        try:
+            with av.open(io.BytesIO(), "w", format=container) as trial:
+                target = trial.add_stream_from_template(stream)
+                for packet in islice(_packets(source, stream, []), _NUM_TRIAL_PACKETS):
+                    packet.stream = target
+                    trial.mux(packet)
+        except (av.error.FFmpegError, ValueError):
+            return False
+    return True
 
 
 class _CopiedSound:
@@ -84,7 +110,8 @@ class _CopiedSound:
         self._output = output
         self._shift = shift
         self._hides_preroll = hides_preroll
-        self._last_pts: int | None = None
+        self._earliest_pts = -(1 << 62)
+        self.num_lost = 0
         self._next = next(self._packets, None)
         self._skip_to_start()
 
@@ -120,13 +147,14 @@ class _CopiedSound:
             self._write(self._next)
 
     def _write(self, packet: Packet[AudioStream]) -> None:
-        pts = (packet.pts or 0) - round(self._shift / packet.time_base)
-        if self._last_pts is not None:
-            pts = max(pts, self._last_pts + 1)
-        self._last_pts = pts
+        pts = max((packet.pts or 0) - round(self._shift / packet.time_base), self._earliest_pts)
+        self._earliest_pts = pts + max(1, packet.duration or 0) // 2 + 1
         packet.pts = packet.dts = pts
         packet.stream = self._target
-        self._output.mux(packet)
+        try:
+            self._output.mux(packet)
+        except (av.error.InvalidDataError, av.error.ArgumentError):
+            self.num_lost += 1  # a damaged packet; the sound goes on behind it
 
 
 class _EncodedSound:
@@ -149,6 +177,7 @@ class _EncodedSound:
         self._shift = shift
         self._rate = target.rate
         self._layout = target.layout.name
+        self.num_lost = 0
         self._blocks = self._resampled(packets)
         self._block = next(self._blocks, None)
         self._position = 0  # output samples encoded so far
@@ -160,7 +189,8 @@ class _EncodedSound:
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
-                continue  # the gap becomes silence
+                self.num_lost += 1  # the gap becomes silence
+                continue
             for frame in frames:
                 yield from self._placed(resampler.resample(frame))
         yield from self._placed(resampler.resample(None))
@@ -229,6 +259,8 @@ class AudioCarrier:
         output: OutputContainer,
         container: str,
         warnings: list[tuple[str, str]],
+        *,
+        is_copied: bool,
     ) -> None:
         self._resources = resources
         self._source = source
@@ -237,8 +269,8 @@ class AudioCarrier:
         self._container = container
         self._warnings = warnings
         self._carrier: _Carrier | None = None
-        self._is_copied = stream.codec_context.codec.canonical_name in _COPIED_CODECS[container]
-        if self._is_copied:
+        self._is_copied = is_copied
+        if is_copied:
             self._target = output.add_stream_from_template(stream)
         else:
             self._target = self._add_encoder()
@@ -273,7 +305,8 @@ class AudioCarrier:
             if stream.codec_context is None:
                 warnings.append(("W401", "the driver's sound is of an unknown kind and was left out"))
                 return None
-            return cls(resources.pop_all(), source, stream, output, container, warnings)
+            is_copied = _can_be_copied(path, container)
+            return cls(resources.pop_all(), source, stream, output, container, warnings, is_copied=is_copied)
         return None
 
     def _add_encoder(self) -> AudioStream:
@@ -308,6 +341,9 @@ class AudioCarrier:
         """Write the rest of the sound up to `end`."""
         if self._carrier is not None:
             self._carrier.finish(end)
+            if self._carrier.num_lost:
+                text = f"{self._carrier.num_lost} packets of the driver's sound are damaged and were left out"
+                self._warnings.append(("W402", text))
 
     def close(self) -> None:
         """Close the source."""

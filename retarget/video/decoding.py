@@ -145,8 +145,10 @@ class PictureDecoder:
                         if self._end_watch is not None:
                             self._end_watch.note(packet)
                         yield packet
-            except av.error.FFmpegError:
-                num_broken_reads += 1  # the demuxer resynchronises behind the damage
+            except (av.error.FFmpegError, IndexError):
+                # The demuxer resynchronises behind the damage. An index error is a packet of a stream that PyAV
+                # does not know, because damage made it appear in the middle of the file.
+                num_broken_reads += 1
             else:
                 return
 

@@ -15,7 +15,7 @@ from retarget.video.output_path import PNG_NAME, TIMES_NAME
 
 __all__ = ["PngFolderSink"]
 
-_COMPRESSION_LEVEL = 3
+_COMPRESSION_LEVEL = 1  # 70 ms for a 720p frame, 427 kB; level 6: 160 ms, 350 kB
 
 
 class PngFolderSink:

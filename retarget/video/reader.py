@@ -93,7 +93,7 @@ def open_video(
 
 
 def probe(path: str | Path, *, limits: DecodeLimits | None = None) -> ClipInfo:
-    """Tell what a video file is, from its header and first picture.
+    """Tell what a video file is, from its header and first picture; whether its end is there is not looked into.
 
     Args:
         path: a local file.
@@ -105,5 +105,5 @@ def probe(path: str | Path, *, limits: DecodeLimits | None = None) -> ClipInfo:
     Raises:
         InputError, DecodeError: as `open_video`.
     """
-    with open_video(path, limits=limits) as reader:
+    with open_video(path, keep_partial=True, limits=limits) as reader:
         return reader.info

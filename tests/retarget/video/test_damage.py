@@ -127,6 +127,11 @@ def test_a_cut_file_with_its_index_first(tmp_path: Path, share: float) -> None:
     ]
 
 
+def test_probing_does_not_ask_for_the_end(tmp_path: Path) -> None:
+    path = cut(make_clip(tmp_path / "clip.mp4", constant_pts(90), TICK, muxer_options=FASTSTART), 0.5)
+    assert probe(path).num_frames == 90
+
+
 def test_a_range_before_the_cut_is_read(tmp_path: Path) -> None:
     path = cut(make_clip(tmp_path / "clip.mp4", constant_pts(90), TICK, muxer_options=FASTSTART), 0.7)
     with open_video(path, end_seconds=0.5) as reader:
@@ -291,3 +296,38 @@ def test_cover_art_is_no_picture_stream(tmp_path: Path) -> None:
         output.mux(sound.encode(None))
     with pytest.raises(InputError, match="holds sound only"):
         open_video(path)
+
+
+FUZZED = {
+    "clip.mp4": ("libx264", "yuv420p", FASTSTART),
+    "clip.mkv": ("libx264", "yuv420p", {}),
+    "clip.avi": ("mpeg4", "yuv420p", {}),
+    "clip.ts": ("libx264", "yuv420p", {}),
+    "clip.flv": ("flv", "yuv420p", {}),
+    "clip.webm": ("libvpx-vp9", "yuv420p", {}),
+    "clip.gif": ("gif", "rgb8", {}),
+}
+
+
+@pytest.mark.parametrize("name", FUZZED)
+def test_whatever_the_bytes_there_are_frames_or_one_error(tmp_path: Path, name: str) -> None:
+    codec, pixel_format, options = FUZZED[name]
+    whole = make_clip(
+        tmp_path / name, list(range(30)), Fraction(1, 25), codec=codec, pixel_format=pixel_format, muxer_options=options
+    ).read_bytes()
+    rng = np.random.default_rng(5)
+    for round_number in range(20):
+        data = bytearray(whole)
+        reach = len(data) if round_number % 2 else min(len(data), 1500)
+        for position in rng.integers(0, reach, 1 << (round_number % 7)):
+            data[position] = rng.integers(256)
+        (tmp_path / name).write_bytes(data)
+        times = []
+        try:
+            with open_video(tmp_path / name, keep_partial=bool(round_number % 3)) as reader:
+                for frame in reader:
+                    assert frame.rgb.ndim == 3
+                    times.append(frame.pts)
+        except InputError as error:
+            assert "\n" not in str(error)
+        assert times == sorted(set(times))
