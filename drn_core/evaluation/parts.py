@@ -66,15 +66,21 @@ def part_labels(keypoints: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_])
         mask: (H, W) bool, True on the person.
 
     Returns:
-        (H, W) int8: index into `PART_NAMES`, -1 off the person. Worked out on a picture of at most 128 pixels: part
-        borders are not meant to be finer than the joints.
+        (H, W) int8: index into `PART_NAMES`, -1 off the person. Worked out on 128 cells along the person's
+        longer side: part borders are not meant to be finer than the joints.
     """
-    height, width = mask.shape
+    labels = np.full(mask.shape, -1, np.int8)
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return labels
     scale = min(1.0, _WORK_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    points = (keypoints + 0.5) * (np.array(size, np.float32) / np.array([width, height], np.float32)) - 0.5
-    labels = cv2.resize(_nearest_part(points, size), (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.where(mask, labels.view(np.int8), np.int8(-1))
+    corner, box = np.array([left, top], np.float32), np.array([width, height], np.float32)
+    points = (keypoints - corner + 0.5) * (np.array(size, np.float32) / box) - 0.5
+    nearest = cv2.resize(_nearest_part(points, size), (width, height), interpolation=cv2.INTER_NEAREST)
+    region = np.s_[top : top + height, left : left + width]
+    labels[region] = np.where(mask[region], nearest.view(np.int8), np.int8(-1))
+    return labels
 
 
 def _nearest_part(points: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

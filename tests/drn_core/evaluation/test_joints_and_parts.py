@@ -121,3 +121,7 @@ def test_pixels_off_the_person_have_no_part() -> None:
     labels = part_labels(standing_keypoints(), mask)
     assert (labels[~mask] == -1).all()
     assert (labels[mask] >= 0).all()
+
+
+def test_nobody_has_no_parts() -> None:
+    assert (part_labels(standing_keypoints(), np.zeros(SIZE_HW, np.bool_)) == -1).all()
