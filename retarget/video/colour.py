@@ -136,9 +136,13 @@ class RgbConverter:
         is_exact: full chroma interpolation and exact rounding (error <= 2 levels of 8 bits against the defining
             equations, mean 0.3) instead of the scaler's quick path (<= 3, mean 0.9; colour edges half a pixel
             soft). Measured cost: 8 ms instead of 1.5 ms for 1280x720 on one core.
+
+    Attributes:
+        has_met_hdr: whether any frame so far was HDR.
     """
 
     def __init__(self, size_hw: tuple[int, int], codec: str, *, is_exact: bool = False) -> None:
+        self.has_met_hdr = False
         self._size_hw = size_hw
         self._is_gray_limited = codec in _LIMITED_GRAY_CODECS
         self._interpolation = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT if is_exact else SWS_BILINEAR
@@ -146,6 +150,7 @@ class RgbConverter:
     def convert(self, frame: VideoFrame) -> UInt8Array:
         """Return one frame as (H, W, 3) uint8, H and W as asked for at creation."""
         if frame.color_trc in _HDR_CURVES:
+            self.has_met_hdr = True
             is_bt2020 = frame.color_primaries == ColorPrimaries.BT2020
             return _hdr_to_display(self._to_array(frame, "rgb48le"), int(frame.color_trc), is_bt2020)
         if any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8":

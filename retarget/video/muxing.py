@@ -24,6 +24,8 @@ from retarget.video.encoders import CODEC_SPECS, SYNTHETIC_MEDIA_NOTE, encoder_o
 __all__ = ["ContainerSink"]
 
 _SCALER: Final = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP
+_MAX_RATE_HINT: Final = Fraction(1000)
+_MAX_RATE_DENOMINATOR: Final = 100_000
 _COARSEST_MOVIE_CLOCK_HZ: Final = 10_000
 
 
@@ -131,6 +133,7 @@ class ContainerSink:
         self, config: EncodeConfig, size_hw: tuple[int, int], rate: Fraction, alpha: bool
     ) -> VideoStream:
         spec = CODEC_SPECS[config.codec]
+        rate = min(max(rate, Fraction(1)), _MAX_RATE_HINT).limit_denominator(_MAX_RATE_DENOMINATOR)
         stream = self._container.add_stream(spec.encoder, rate=rate, options=encoder_options(config))
         assert isinstance(stream, VideoStream)  # noqa: S101 - narrows the type; encoders of CODEC_SPECS make pictures
         height, width = (side + side % 2 if spec.needs_even_size else side for side in size_hw)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Final
+from weakref import WeakSet
 
 import av
 from av.container import InputContainer
@@ -84,7 +86,8 @@ class PyAVReader:
         self._exact_colour = exact_colour
         self._limits = limits
         self._keeps_damaged_start = False
-        self._iterations: list[Generator[Frame, None, None]] = []
+        self._iterations: WeakSet[Generator[Frame, None, None]] = WeakSet()
+        self._is_closed = False
         self.warnings: tuple[tuple[str, str], ...] = ()
         self._origin_pts, self._geometry, self.info = self._examine(max_height)
         if not keep_partial and self._range.end is None and is_cut_short(Path(path)):
@@ -102,8 +105,10 @@ class PyAVReader:
 
     def close(self) -> None:
         """Close the file; iterations under way end."""
-        while self._iterations:
-            self._iterations.pop().close()
+        self._is_closed = True
+        for frames in tuple(self._iterations):
+            with suppress(ValueError):  # another thread is in the middle of it, and will find the reader closed
+                frames.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames of the range.
@@ -111,9 +116,12 @@ class PyAVReader:
         Raises:
             DecodeError: the end of the file is missing, or its pictures stop decoding.
             UsageError: the range starts after the last picture.
+            ValueError: the reader is closed.
         """
+        if self._is_closed:
+            raise ValueError("PyAVReader: the reader is closed")
         frames = self._frames()
-        self._iterations.append(frames)
+        self._iterations.add(frames)
         return frames
 
     def _examine(self, max_height: int | None) -> tuple[int, PictureGeometry, ClipInfo]:
@@ -210,6 +218,8 @@ class PyAVReader:
         num_frames = num_concealed = 0
         is_end_seen = False
         for picture, following in _with_following(pictures):
+            if self._is_closed:
+                return
             time = self._time_of(picture)
             if time < start:
                 continue
@@ -224,7 +234,7 @@ class PyAVReader:
             yield Frame(rgb, picture.pts, self.info.time_base, num_frames, picture.is_concealed, duration)
             num_frames += 1
         is_end_missing = not is_end_seen and watch.is_end_missing()
-        self._report(decoder.counts, num_concealed, num_frames, watch if is_end_missing else None)
+        self._report(decoder.counts, num_concealed, num_frames, converter, watch if is_end_missing else None)
         if num_frames == 0:
             raise UsageError(f"{self._name}: has no picture from {start / 1e6:g} s on", hint="give an earlier start")
 
@@ -247,7 +257,14 @@ class PyAVReader:
                 hint="cut it first",
             )
 
-    def _report(self, counts: DecodeCounts, num_concealed: int, num_frames: int, cut: EndWatch | None) -> None:
+    def _report(
+        self,
+        counts: DecodeCounts,
+        num_concealed: int,
+        num_frames: int,
+        converter: RgbConverter,
+        cut: EndWatch | None,
+    ) -> None:
         warnings = []
         if num_concealed:
             warnings.append(("W101", f"{num_concealed} of {num_frames} frames are damaged and were concealed"))
@@ -259,4 +276,6 @@ class PyAVReader:
             if not self._keep_partial:
                 raise self._missing_end(cut)
             warnings.append(("W104", f"the end of the file is missing; {self._reach_of(cut)}"))
+        if converter.has_met_hdr:
+            warnings.append(("W105", "the pictures are HDR (PQ or HLG) and were rendered for an SDR screen"))
         self.warnings = tuple(warnings)

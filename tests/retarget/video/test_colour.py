@@ -125,7 +125,9 @@ def test_pq_keeps_the_midtones_and_rolls_off_highlights(tmp_path: Path) -> None:
     path = write_planes(
         tmp_path / "pq.mkv", planes, "yuv420p10le", matrix=9, color_range=LIMITED, curve=PQ, primaries=9
     )
-    shown = next(iter(open_video(path))).rgb[8, 8::16].astype(float)
+    reader = open_video(path)
+    shown = next(frame.rgb for frame in list(reader))[8, 8::16].astype(float)
+    assert [code for code, _ in reader.warnings] == ["W105"]
     assert np.ptp(shown, axis=1).max() <= 2
     assert shown[:5, 0] == pytest.approx([srgb_of(level / 203) for level in nits[:5]], abs=3)
     assert np.all(np.diff(shown[:, 0]) > 0)

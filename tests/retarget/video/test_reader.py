@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from retarget.config import DecodeLimits
 from retarget.errors import InputError, UsageError
 from retarget.video.decoding import TimestampRepair
-from retarget.video.reader import open_video, probe
+from retarget.video.reader import FrameReader, open_video, probe
 from tests.retarget.video.clips import constant_pts, make_clip, number_in, numbered_picture, uneven_pts
 
 TICK = Fraction(1, 30_000)
@@ -64,6 +65,25 @@ def test_closing_ends_iterations(tmp_path: Path) -> None:
         frames = iter(reader)
         next(frames)
     assert next(frames, None) is None
+    with pytest.raises(ValueError, match="the reader is closed"):
+        iter(reader)
+
+
+def drain(reader: FrameReader, has_begun: threading.Event) -> None:
+    for _ in reader:
+        has_begun.set()
+
+
+def test_closing_while_another_thread_reads(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", constant_pts(400), TICK)
+    for _ in range(5):
+        has_begun = threading.Event()
+        with open_video(path) as reader:
+            thread = threading.Thread(target=drain, args=(reader, has_begun))
+            thread.start()
+            assert has_begun.wait(10)
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(

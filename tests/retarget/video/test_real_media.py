@@ -54,7 +54,7 @@ def test_clips_are_read_whole(name: str) -> None:
         frames = list(reader)
     num_frames, size_hw = CLIPS[name]
     assert (len(frames), reader.info.size_hw) == (num_frames, size_hw)
-    assert reader.warnings == ()
+    assert [code for code, _ in reader.warnings] == (["W105"] if "pq_tag" in name else [])
     assert not any(frame.is_concealed for frame in frames)
     assert [frame.pts * frame.time_base for frame in frames] == decoded_times(path)
 

@@ -93,6 +93,18 @@ def test_every_preset_decodes_in_time(tmp_path: Path, codec: str, preset: str) -
     assert decoded_times(path) == [ticks * TICK for ticks in constant_pts(60)]
 
 
+@pytest.mark.parametrize(
+    ("codec", "name"), [("h264", "c.mp4"), ("hevc", "c.mp4"), ("vp9", "c.webm"), ("prores4444", "c.mov")]
+)
+@pytest.mark.parametrize("rate", [Fraction(90_000), Fraction(1, 1000), Fraction(10**12 + 1, 10**11 + 7)])
+def test_absurd_rate_hints_do_no_harm(tmp_path: Path, codec: str, name: str, rate: Fraction) -> None:
+    config = EncodeConfig(codec=codec)  # type: ignore[arg-type]
+    with VideoWriter(tmp_path / name, SIZE_HW, Fraction(1, 25), rate, config) as writer:
+        for number in range(5):
+            writer.write(numbered_picture(number), number)
+    assert decoded_times(tmp_path / name) == [Fraction(number, 25) for number in range(5)]
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", uneven_pts(40), last=1234)
     frames = list(open_video(path))
