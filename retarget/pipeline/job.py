@@ -154,6 +154,7 @@ def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> Tra
             end_seconds=job.end_seconds,
             pose=job.pose,
             smoothing=job.smoothing,
+            keep_partial=job.keep_partial,
             progress=progress.advance,
         )
     finally:

@@ -92,7 +92,8 @@ def extract_track(
         with MediaPipeEstimator(pose) as own_estimator:
             return clip.read(own_estimator, pose, smoothing, progress)
 
-    open_video(path, start_seconds=start_seconds, end_seconds=end_seconds).close()  # refuses what is no video
+    # Refuses what is no video, before anything else is done for it.
+    open_video(path, start_seconds=start_seconds, end_seconds=end_seconds, keep_partial=keep_partial).close()
     key = cache_key(
         _CACHE_REVISION, file_digest(path), start_seconds, end_seconds, keep_partial,
         _version_of(estimator, pose), pose.person, smoothing.anchor_to_flow,
