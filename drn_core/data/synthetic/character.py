@@ -32,8 +32,8 @@ _MATERIALS = [
     Material(gloss=0.35, exponent=14.0, warmth=1.0),
     Material(gloss=1.2, exponent=60.0),
     Material(gloss=0.9, exponent=9.0),
-    Material(gloss=0.06, exponent=6.0, relief=0.022),
-    Material(gloss=0.06, exponent=6.0, relief=0.022),
+    Material(gloss=0.06, exponent=6.0, relief=0.017),
+    Material(gloss=0.06, exponent=6.0, relief=0.017),
     Material(gloss=0.5, exponent=20.0),
     Material(gloss=0.03, exponent=6.0),
 ]

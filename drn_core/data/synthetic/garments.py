@@ -128,7 +128,9 @@ def _trouser_level(outfit: Outfit, dressed: Dressed, points: FloatArray) -> Floa
 
 def _skirt_level(outfit: Outfit, dressed: Dressed, points: FloatArray) -> FloatArray:
     height = points[:, 1]
-    return np.minimum(height - outfit.skirt_hem, dressed.lines.waist + 0.03 - height).astype(np.float32)
+    # Above the top's hem a skirt would poke through it; so its rim is where the top ends.
+    rim = min(dressed.lines.waist + 0.03, outfit.hem + 0.008)
+    return np.minimum(height - outfit.skirt_hem, rim - height).astype(np.float32)
 
 
 def _limb_uv(surface: Surface, dressed: Dressed, limb: str, side: str) -> FloatArray:

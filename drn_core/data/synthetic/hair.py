@@ -80,7 +80,9 @@ def hair_texture(rng: np.random.Generator, colour: FloatArray, size: int, *, is_
     shine = 0.22 * np.exp(-(((rows - 0.38) / 0.12) ** 2))
     value = np.clip(0.92 + 0.20 * strands + shine * (1 + 0.6 * strands), 0.3, 2.0)
     image = np.empty((size, size, 4), np.float32)
-    image[..., :3] = np.clip(colour * value[..., None], 0.02, 0.97)
+    # The added light keeps strands apart in black hair, too.
+    sheen = 0.028 * np.maximum(strands, 0.0) + 0.05 * shine
+    image[..., :3] = np.clip(colour * value[..., None] + sheen[..., None], 0.02, 0.97)
     tip = rng.random(size).astype(np.float32)
     tip = cv2.blur(np.tile(tip, 3)[None], (max(1, size // 128) * 2 + 1, 1))[0, size : 2 * size]
     tip = (tip - tip.min()) / (np.ptp(tip) + 1e-6)

@@ -56,7 +56,7 @@ def draw_outfit(rng: np.random.Generator, lines: BodyLines, *, is_female: bool) 
     knee = lines.crotch - 0.36
     return Outfit(
         sleeve=float(rng.choice([0.06, 0.22, 0.30, 0.42, 0.62, 0.97], p=[0.10, 0.18, 0.25, 0.12, 0.10, 0.25])),
-        hem=rng.uniform(lines.hip - 0.08, lines.waist - 0.06),
+        hem=lines.waist - 0.01 if is_dress else rng.uniform(lines.hip - 0.08, lines.waist - 0.06),
         neck_style=str(rng.choice(["round", "v"], p=[0.7, 0.3])),
         neck_depth=rng.uniform(0.0, 0.05),
         looseness=rng.uniform(0.004, 0.026),
