@@ -246,43 +246,45 @@ class PhaseConfig:
 
 
 @dataclass(frozen=True)
+class SyntheticData:
+    """Synthetic people that fill a folder of packs before training.
+
+    Attributes:
+        num_clips: photos with the frames of one motion.
+        frames_per_clip: frames of each.
+        num_pairs: photos with one frame in any other pose.
+        rate_hz: frames per second of the clips; 0 draws a slow rate for each.
+        build_height_px: height the photo is enlarged to before it is cut into layers.
+        seed: of everything random.
+    """
+
+    num_clips: int = 2000
+    frames_per_clip: int = 6
+    num_pairs: int = 4000
+    rate_hz: float = 0.0
+    build_height_px: int = 384
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class PackData:
     """Packs written by `retarget prepare`: pictures, poses, prior and truth, ready to train on.
 
     Attributes:
         kind: tag.
         folders: folders of packs.
-        consecutive: frames per run; 2 gives the temporal term its pairs.
+        synthetic: what the first folder is filled with before training; None takes the folders as they are.
+        consecutive: frames per sample; 2 gives the temporal term its pairs.
         augment: random tone and flips.
         holdout: every n-th pack is kept for validation; 0 keeps none.
     """
 
     kind: Literal["packs"] = "packs"
     folders: tuple[str, ...] = ()
+    synthetic: SyntheticData | None = None
     consecutive: int = 1
     augment: bool = True
     holdout: int = 16
-
-
-@dataclass(frozen=True)
-class SyntheticData:
-    """Synthetic people, made while training.
-
-    Attributes:
-        kind: tag.
-        num_groups: people; each with one photo and several driver frames.
-        frames_per_group: driver frames per person.
-        consecutive: frames per run.
-        augment: random tone and flips.
-        holdout: groups kept for validation.
-    """
-
-    kind: Literal["synthetic"] = "synthetic"
-    num_groups: int = 4000
-    frames_per_group: int = 6
-    consecutive: int = 1
-    augment: bool = True
-    holdout: int = 64
 
 
 @dataclass(frozen=True)
@@ -337,7 +339,7 @@ class TrainConfig:
 
     name: str
     network: DRNConfig
-    data: PackData | SyntheticData | DeepFashionData
+    data: PackData | DeepFashionData
     phases: tuple[PhaseConfig, ...]
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
