@@ -57,7 +57,7 @@ setup(
     packages=find_packages(include=["retarget*", "drn_core*", "kernels*"]),
     package_data={
         "kernels": ["csrc/*.cu", "csrc/*.h", "csrc/*.cuh"],
-        "drn_core": ["assets/*"],
+        "drn_core": ["assets/*", "recipes/*.json"],
         "retarget": ["assets/*", "batch/templates/*", "inspect/templates/*"],
     },
     install_requires=INSTALL_REQUIRES,

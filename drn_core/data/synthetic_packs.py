@@ -26,7 +26,7 @@ __all__ = ["MadePacks", "clip_pictures", "pair_pictures", "write_synthetic_packs
 # Motions are sampled a few times a second: neighbouring video frames would teach the same thing over again.
 _SLOW_RATE_HZ = (2.0, 8.0)
 # Successive indices share a person, whose making costs as much as several pairs: a process takes them together.
-_CHUNK = 12
+_SAME_PERSON = 6
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,12 @@ class _Job:
 
 
 def _jobs(folder: Path, data: SyntheticData, size_hw: tuple[int, int]) -> Iterator[_Job]:
-    for kind, count in (("clip", data.num_clips), ("pair", data.num_pairs)):
-        for start in range(0, count, _CHUNK):
-            yield _Job(folder, data, size_hw, kind, range(start, min(start + _CHUNK, count)))
+    counts = {"clip": data.num_clips, "pair": data.num_pairs}
+    # Both kinds in turn: a folder that is filled in part holds some of each.
+    for start in range(0, max(counts.values()), _SAME_PERSON):
+        for kind, count in counts.items():
+            if start < count:
+                yield _Job(folder, data, size_hw, kind, range(start, min(start + _SAME_PERSON, count)))
 
 
 def _one_thread() -> None:
@@ -109,7 +112,8 @@ def _one_thread() -> None:
 @lru_cache(maxsize=1)
 def _people(size_hw: tuple[int, int], seed: int) -> SyntheticPeople:
     # One background for photo and frame: the plate is then known exactly, as the product assumes.
-    return SyntheticPeople(SyntheticConfig(size_hw=size_hw, shared_camera_probability=1.0), seed)
+    config = SyntheticConfig(size_hw=size_hw, shared_camera_probability=1.0, pairs_per_identity=_SAME_PERSON)
+    return SyntheticPeople(config, seed)
 
 
 def _run_job(job: _Job) -> MadePacks:

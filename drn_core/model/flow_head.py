@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drn_core.model.blocks import conv3x3, zero_
+from drn_core.model.sampling import float32_arithmetic
 
 __all__ = ["FlowHead", "MotionEstimate", "bounded"]
 
@@ -64,7 +65,7 @@ class FlowHead(nn.Module):
         Returns:
             The refined estimate.
         """
-        with torch.autocast(device_type=features.device.type, enabled=False):
+        with float32_arithmetic(features.device):
             hidden = F.silu(features.float())
             flow = self.gain * self.flow(hidden)
             logit = self.visibility(hidden)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["compose_flow", "resize_maps", "sample_points", "warp_image"]
+__all__ = ["compose_flow", "float32_arithmetic", "resize_maps", "sample_points", "warp_image"]
+
+
+def float32_arithmetic(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which ambient lower precision is off; does nothing on the meta device."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device_type=device.type, enabled=False)
 
 
 def warp_image(image: Tensor, flow: Tensor) -> Tensor:
@@ -23,7 +30,7 @@ def warp_image(image: Tensor, flow: Tensor) -> Tensor:
         (B, C, H, W) float32; computed in float32 whatever the ambient precision, because a bfloat16 position is
         off by half a pixel at 100 pixels.
     """
-    with torch.autocast(device_type=flow.device.type, enabled=False):
+    with float32_arithmetic(flow.device):
         image, flow = image.float(), flow.float()
         height, width = flow.shape[-2:]
         ys = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]

@@ -12,7 +12,7 @@ from drn_core.config import WarpConfig
 from drn_core.model.blocks import FlatResidualBlock, conv3x3, zero_
 from drn_core.model.flow_head import FlowHead, MotionEstimate, bounded
 from drn_core.model.records import DriverInput, PoseBranchOutput, SourceFeatures, SourceInput
-from drn_core.model.sampling import compose_flow, resize_maps, warp_image
+from drn_core.model.sampling import compose_flow, float32_arithmetic, resize_maps, warp_image
 from drn_core.model.source_encoder import SourceEncoder
 from drn_core.pose_maps import gaussian_maps, num_joints_of, to_joint_set
 
@@ -221,7 +221,7 @@ class _ExactConv(nn.Module):
         self.layer = zero_(conv3x3(in_channels, out_channels))
 
     def forward(self, features: Tensor) -> Tensor:
-        with torch.autocast(device_type=features.device.type, enabled=False):
+        with float32_arithmetic(features.device):
             return self.layer(features.float())  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,1 @@
+"""Training and its data, as the command line needs them."""
