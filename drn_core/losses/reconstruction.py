@@ -86,7 +86,8 @@ def ssim_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None, 
         prediction: (B, C, H, W) in [0, 1].
         target: (B, C, H, W) in [0, 1].
         weight: (B, 1, H, W) or None.
-        window: odd side of the window; borders narrower than half of it are left out.
+        window: odd side of the window; borders narrower than half of it are left out, and so is every second
+            window (neighbours overlap by all but one column anyway).
 
     Returns:
         A scalar in [0, 2].
@@ -95,7 +96,7 @@ def ssim_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None, 
     """
 
     def mean(maps: Tensor) -> Tensor:
-        return F.avg_pool2d(maps, window, stride=1)
+        return F.avg_pool2d(maps, window, stride=2)
 
     prediction, target = prediction.float(), target.float()
     mean_p, mean_t = mean(prediction), mean(target)
@@ -105,5 +106,5 @@ def ssim_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None, 
     luminance = (2 * mean_p * mean_t + 1e-4) / (mean_p.square() + mean_t.square() + 1e-4)
     structure = (2 * covariance + 9e-4) / (variance_p + variance_t + 9e-4)
     border = window // 2
-    inner = None if weight is None else weight[..., border:-border, border:-border]
+    inner = None if weight is None else weight[..., border : -border or None : 2, border : -border or None : 2]
     return weighted_mean(1 - luminance * structure, inner)

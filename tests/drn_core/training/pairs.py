@@ -21,6 +21,7 @@ class MadePairs:
     joints: int = 33
     consecutive: int = 1
     spoil: int | None = None
+    has_background: bool = False
 
     def __len__(self) -> int:
         return self.count
@@ -52,6 +53,7 @@ class MadePairs:
             prior_image=warp_image(photo, prior_flow),
             prior_flow=prior_flow,
             prior_visibility=mask,
+            background=torch.full((1, 3, size, size), 0.5) if self.has_background else None,
         )
         return TrainingBatch(
             inputs=DRNInput(SourceInput(photo, keypoints, sure), driver),
