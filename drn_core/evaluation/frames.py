@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ __all__ = [
     "is_measurable",
 ]
 
+Points = npt.NDArray[np.float32]
 FrameScores = dict[str, float]
 """Named scores of one frame; a score that can't be taken from it is absent. "mse" ones are squared grey levels."""
 
@@ -100,24 +102,23 @@ class FramePair:
     @property
     def mask(self) -> BoolArray:
         """(H, W) bool, True on the real person."""
-        if self.real_reading.mask is None:
-            raise ValueError("the real reading has no mask")
-        return self.real_reading.mask
+        return cast(BoolArray, self.real_reading.mask)
 
     @property
-    def real_joints(self) -> npt.NDArray[np.float32]:
-        """(33, 2), pixels; NaN where the estimator was not sure."""
-        if self.real_reading.keypoints is None or self.real_reading.confidence is None:
-            raise ValueError("the real reading has no joints")
-        sure = self.real_reading.confidence > MIN_CONFIDENCE
-        return np.where(sure[:, None], self.real_reading.keypoints, np.float32(np.nan))
+    def keypoints(self) -> Points:
+        """(33, 2), pixels: the real joints, unsure ones included."""
+        return cast(Points, self.real_reading.keypoints)
+
+    @cached_property
+    def real_joints(self) -> Points:
+        """(33, 2), pixels: the real joints, NaN where the estimator was not sure."""
+        sure = cast(Points, self.real_reading.confidence) > MIN_CONFIDENCE
+        return np.where(sure[:, None], self.keypoints, np.float32(np.nan))
 
     @property
     def torso_px(self) -> float:
         """Length of the real torso in pixels, unsure joints included."""
-        if self.real_reading.keypoints is None:
-            raise ValueError("the real reading has no joints")
-        return torso_length(self.real_reading.keypoints)
+        return torso_length(self.keypoints)
 
     @cached_property
     def box(self) -> _Box:
@@ -256,7 +257,7 @@ def _strict_joint_scores(pair: FramePair) -> FrameScores:
     return scores if share is None else {**scores, "pckh": share}
 
 
-def _pckh(pair: FramePair, target: npt.NDArray[np.float32]) -> float | None:
+def _pckh(pair: FramePair, target: Points) -> float | None:
     real = openpose_joints(target)
     box, present = head_box(real), ~np.isnan(real[:, 0])
     if box is None or not present.any():
@@ -267,10 +268,8 @@ def _pckh(pair: FramePair, target: npt.NDArray[np.float32]) -> float | None:
 
 
 def _part_scores(pair: FramePair) -> FrameScores:
-    if pair.real_reading.keypoints is None:
-        return {}
     box = pair.box.slices
-    labels = part_labels(pair.real_reading.keypoints, pair.mask)[box]
+    labels = part_labels(pair.keypoints, pair.mask)[box]
     scores = {}
     for number, part in enumerate(PART_NAMES):
         where = labels == number

@@ -23,23 +23,24 @@ _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 _RESNET = "resnet50-11ad3fa6.pth"
 _LPIPS_MIN_SIDE = 64
 
+_INSTALL = "pip install 'retarget[eval]'"
 _NEEDS = {
-    "skimage": ("the package scikit-image", "pip install 'retarget[eval]'"),
-    "dlib": ("the packages dlib-bin and face_recognition_models", "pip install 'retarget[eval]'"),
+    "skimage": ("the package scikit-image", _INSTALL),
+    "dlib": ("the packages dlib-bin and face_recognition_models", _INSTALL),
     "alexnet": (
         f"torchmetrics and AlexNet's ImageNet weights ({_ALEXNET})",
-        "pip install 'retarget[eval]' && python -c \"import torchvision as t; t.models.alexnet(weights=1)\"",
+        f"{_INSTALL} && python -c \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\"",
     ),
     "inception": (
         f"torch-fidelity and its Inception weights ({_INCEPTION})",
-        "pip install 'retarget[eval]' torch-fidelity && python -c \"import torchmetrics.image.fid as f;"
-        ' f.FrechetInceptionDistance()"',
+        f'{_INSTALL} && python -c "from torchmetrics.image.fid import FrechetInceptionDistance as fid; fid()"',
     ),
     "retriever": (
         f"weights of a ResNet-50 (--retriever FILE, or ImageNet's {_RESNET})",
-        'python -c "import torchvision as t; t.models.resnet50(weights=t.models.ResNet50_Weights.IMAGENET1K_V2)"',
+        "python -c \"import torchvision; torchvision.models.resnet50(weights='IMAGENET1K_V2')\"",
     ),
 }
+"""Per need of a metric: what it is, and the command that gets it."""
 
 
 def _to_tensor(images: list[Image]) -> Any:

@@ -78,6 +78,33 @@ def test_without_a_real_face_nothing_is_said_of_faces() -> None:
     assert not {"face", "face_found", "face_match"} & set(pooled([frame_pair()]))
 
 
+def test_a_person_too_small_for_the_window_has_no_ssim() -> None:
+    thin = np.zeros(SIZE_HW, np.bool_)
+    thin[10:70, 40:52] = True
+    picture = textured_picture()
+    truth = Reading(standing_keypoints(), np.ones(33, np.float32), thin)
+    pair = FramePair(0, picture, picture, truth, reading())
+    figures = pooled([pair])
+    assert "ssim" not in figures
+    assert figures["tpsnr"] > 100
+    assert not {name for name in figures if name.startswith("ssim_")}
+
+
+def test_without_sure_joints_no_joint_is_found_again() -> None:
+    picture = textured_picture()
+    truth = Reading(standing_keypoints(), np.zeros(33, np.float32), reading().mask)
+    figures = pooled([FramePair(0, picture, picture, truth, reading())])
+    assert figures["pck"] == 0
+    assert not {"akd", "pck_05", "pckh"} & set(figures)
+
+
+def test_readings_are_checked() -> None:
+    with pytest.raises(ValueError, match="come together"):
+        Reading(standing_keypoints(), None)
+    with pytest.raises(ValueError, match="expected shape"):
+        Reading(np.zeros((18, 2), np.float32), np.zeros(18, np.float32))
+
+
 def test_unsure_joints_do_not_count() -> None:
     base = reading()
     confidence = np.ones(33, np.float32)
