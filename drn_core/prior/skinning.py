@@ -65,7 +65,10 @@ def skin_weights(body: Body, layer: Layer, points: npt.NDArray[np.float32]) -> n
         weights[:, Part.HEAD] = _closeness(fields.parts[Part.HEAD])
         outside_trunk = np.minimum(fields.torso, 1.0)
         for limb in LIMBS:
-            weights[:, limb.parts[0]] = _closeness(fields.stubs[limb.parts[0]]) * outside_trunk
+            stub = _closeness(fields.stubs[limb.parts[0]]) * outside_trunk
+            if limb.is_arm:  # a raised arm lifts the shoulder's cloth, not the side of the shirt it hung beside
+                stub = stub * _near_joint(body, points, limb.root, limb.parts[0])
+            weights[:, limb.parts[0]] = stub
     else:
         _limb_weights(weights, body, fields, layer, points)
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

@@ -13,14 +13,21 @@ __all__ = ["TerminalProgress", "print_outcome", "print_warnings"]
 
 
 class TerminalProgress(JobProgress):
-    """A progress bar per stage, on stderr: frames, frames/s, time left."""
+    """A progress bar per stage, on stderr: frames, frames/s, time left; a line now and then where no one watches."""
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
 
     def begin(self, stage: str, total: int | None) -> None:
         """Open the stage's bar."""
-        self._bar = tqdm(total=total, desc=f"{stage:<9}", unit="frame", dynamic_ncols=True, file=sys.stderr)
+        self._bar = tqdm(
+            total=total,
+            desc=f"{stage:<9}",
+            unit="frame",
+            dynamic_ncols=True,
+            file=sys.stderr,
+            mininterval=0.2 if sys.stderr.isatty() else 15.0,
+        )
 
     def advance(self, num_frames: int) -> None:
         """Move the bar."""
