@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from drn_core.model.records import DRNOutput
 from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
 from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
@@ -66,12 +67,14 @@ class RenderedFrame:
         index: running number.
         pts: the driver's time in ticks.
         prior: the posed layers in their window.
+        network: what the network made of it, in its own crop; None where geometry alone draws.
     """
 
     image: UInt8Array
     index: int
     pts: int
     prior: PriorFrame
+    network: DRNOutput | None = None
 
 
 class Retargeter:
