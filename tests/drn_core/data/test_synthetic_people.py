@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +19,8 @@ from drn_core.data.synthetic import (
     SyntheticPeople,
     mirrored,
 )
+from drn_core.data.synthetic.__main__ import main
+from drn_core.data.synthetic.contact_sheet import COLUMNS
 from drn_core.data.synthetic.motions import MOTIONS, draw_motion
 from drn_core.data.synthetic.pose_families import FAMILIES, draw_pose
 from drn_core.skeleton import JOINT_INDEX, MIRROR
@@ -182,3 +186,16 @@ def test_unknown_names_are_refused() -> None:
 def test_bad_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="SyntheticConfig"):
         SyntheticConfig(**bad)  # type: ignore[arg-type]
+
+
+def test_the_contact_sheet_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert main(["--preview", str(sheet), "--pairs", "2", "--size", "64"]) == 0
+    assert cv2.imread(str(sheet)).shape == (128, 64 * len(COLUMNS), 3)
+    assert "2 pairs" in capsys.readouterr().out
+
+
+def test_a_command_without_a_task_is_refused() -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main([])
+    assert exit_info.value.code == 2
