@@ -44,7 +44,7 @@ def source_design() -> CharacterDesign:
     """The person of the photo: a striped top with three-quarter sleeves, blue trousers."""
     design = draw_design(np.random.default_rng(24))
     outfit = replace(
-        design.outfit, sleeve=0.62, looseness=0.009, leg_looseness=0.014, neck_style="round", neck_depth=0.02,
+        design.outfit, sleeve=0.62, looseness=0.006, leg_looseness=0.014, neck_style="round", neck_depth=0.02,
         leg=1.0, flare=0.06, has_skirt=False, is_dress=False, shoe_height=1.03, has_socks=False,
     )  # fmt: skip
     return replace(design, outfit=outfit, has_logo=False, seed=46)
@@ -113,13 +113,13 @@ def draw_frame(renderer: Renderer, person: Character, bones: PosedBones, pose: B
 def render_source() -> UInt8Array:
     """The photo."""
     person = build_character(source_design(), TEXTURE_SIZE)
-    left = Arm(abduction=20, forward=2, elbow=14, twist=-15, curl=16)
-    right = Arm(abduction=18, forward=0, elbow=16, twist=-15, curl=18)
+    left = Arm(abduction=36, forward=2, elbow=16, twist=-10, curl=16)
+    right = Arm(abduction=34, forward=0, elbow=18, twist=-10, curl=18)
     pose = BodyPose(
         arms=(left, right), head=(3, 2, 1), spine=(0, 2, 0), heading=4, expression={"smile": 0.75, "blink": 0.2}
     )
-    bones = plant(person.rig, pose, (0.0, -0.006, 0.0), standing_feet(person.rig, spread=1.1))
-    camera = camera_for(person, SOURCE_HW, 0.82, 0.085)
+    bones = plant(person.rig, pose, (0.0, -0.006, 0.0), standing_feet(person.rig, spread=1.25))
+    camera = camera_for(person, SOURCE_HW, 0.66, 0.30)
     background = room(SOURCE_HW, HORIZON, (0.80, 0.82, 0.82), (0.66, 0.55, 0.43), seed=1)
     return draw_frame(Renderer(SOURCE_HW, 3), person, bones, pose, camera, studio_light(0.5), background)
 
