@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.evaluation.windows import best_window_sums, uniform_ssim
+from drn_core.evaluation.windows import best_window_sums, uniform_ssim, weighted_ssim
 
 __all__ = [
     "BoolArray",
@@ -30,6 +30,7 @@ FloatMap = npt.NDArray[np.float64]
 
 _WINDOW = 9
 _SHIFTS_PER_AXIS = 7
+_GAUSSIAN_TAPS = 11
 
 
 def _check_pair(real: Image, generated: Image) -> None:
@@ -117,20 +118,13 @@ def gaussian_ssim_map(real: Image, generated: Image, *, data_range: float = 255.
     Source: Wang et al. 2004: sigma 1.5, 11 x 11 taps, population covariance; reflected borders as in scikit-image.
     """
     _check_pair(real, generated)
-    if min(real.shape[:2]) < 11:
-        raise ValueError(f"SSIM needs pictures of at least 11 pixels, got {real.shape[:2]}")
+    if min(real.shape[:2]) < _GAUSSIAN_TAPS:
+        raise ValueError(f"SSIM needs pictures of at least {_GAUSSIAN_TAPS} pixels, got {real.shape[:2]}")
 
-    def blur(image: FloatMap) -> FloatMap:
-        return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT))
-
-    a, b = real.astype(np.float64), generated.astype(np.float64)
-    mean_a, mean_b = blur(a), blur(b)
-    variance_a, variance_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
-    covariance = blur(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    above = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    below = (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
-    return np.asarray((above / below).mean(axis=2))
+    weights = cv2.getGaussianKernel(_GAUSSIAN_TAPS, 1.5).ravel()
+    half = _GAUSSIAN_TAPS // 2
+    planes = _padded_planes(real, half), _padded_planes(generated, half)
+    return np.asarray(weighted_ssim(*planes, weights, data_range))
 
 
 def laplacian_energy(image: Image, mask: BoolArray) -> float:

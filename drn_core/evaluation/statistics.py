@@ -38,7 +38,7 @@ class Estimate:
 
 def resample_indices(
     num_samples: int, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0, block: int = 1
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[np.int32]:
     """Draw samples with replacement, again and again.
 
     Args:
@@ -48,13 +48,13 @@ def resample_indices(
         block: samples drawn together; more than 1 where neighbours are alike (frames of a clip).
 
     Returns:
-        (R, N) int64, indices below N.
+        (R, N) int32, indices below N.
     """
     generator = np.random.default_rng(seed)
     block = max(1, min(block, num_samples))
     num_blocks = -(-num_samples // block)
-    starts = generator.integers(0, num_samples, (num_resamples, num_blocks))
-    indices = (starts[..., None] + np.arange(block)) % num_samples
+    starts = generator.integers(0, num_samples, (num_resamples, num_blocks), dtype=np.int32)
+    indices = (starts[..., None] + np.arange(block, dtype=np.int32)) % num_samples
     return np.asarray(indices.reshape(num_resamples, -1)[:, :num_samples])
 
 
@@ -90,7 +90,7 @@ def _bootstrap(
     values: npt.ArrayLike,
     weights: npt.ArrayLike | None,
     statistic: Statistic,
-    indices: npt.NDArray[np.int64] | None,
+    indices: npt.NDArray[np.int32] | None,
     transform: Transform | None,
 ) -> _Bootstrap | None:
     samples = np.asarray(values, np.float64)
@@ -113,7 +113,7 @@ def estimate(
     *,
     statistic: Statistic = "mean",
     weights: npt.ArrayLike | None = None,
-    indices: npt.NDArray[np.int64] | None = None,
+    indices: npt.NDArray[np.int32] | None = None,
     transform: Transform | None = None,
 ) -> Estimate | None:
     """Reduce samples to one figure with a 95 % percentile bootstrap interval.
@@ -137,7 +137,7 @@ def estimate_difference(
     second: npt.ArrayLike,
     *,
     statistic: Statistic = "mean",
-    indices: npt.NDArray[np.int64] | None = None,
+    indices: npt.NDArray[np.int32] | None = None,
     transform: Transform | None = None,
 ) -> Estimate | None:
     """Estimate how the statistic of paired samples differs, second minus first, both resampled alike.

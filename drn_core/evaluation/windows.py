@@ -9,10 +9,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["best_window_sums", "uniform_ssim"]
+__all__ = ["best_window_sums", "uniform_ssim", "weighted_ssim"]
 
 UInt8Array = npt.NDArray[np.uint8]
 Int32Array = npt.NDArray[np.int32]
+Float64Array = npt.NDArray[np.float64]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
@@ -25,6 +26,15 @@ def _add_row(a: UInt8Array, b: UInt8Array, sign: int, columns: Int32Array) -> No
         columns[2, x] += sign * p * p
         columns[3, x] += sign * q * q
         columns[4, x] += sign * p * q
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+def _ssim_index(
+    mean_a: float, mean_b: float, variance_a: float, variance_b: float, covariance: float, c1: float, c2: float
+) -> float:  # pragma: no cover - compiled
+    """Return the SSIM index of one window from its moments."""
+    above = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return above / ((mean_a * mean_a + mean_b * mean_b + c1) * (variance_a + variance_b + c2))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
@@ -43,8 +53,7 @@ def _add_ssim_row(
         variance_a = (sums[2, x] - mean_a * sums[0, x]) * unbiased
         variance_b = (sums[3, x] - mean_b * sums[1, x]) * unbiased
         covariance = (sums[4, x] - mean_a * sums[1, x]) * unbiased
-        above = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-        row[x] += above / ((mean_a * mean_a + mean_b * mean_b + c1) * (variance_a + variance_b + c2))
+        row[x] += _ssim_index(mean_a, mean_b, variance_a, variance_b, covariance, c1, c2)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
@@ -73,6 +82,64 @@ def uniform_ssim(
             _add_row(real[plane, y + window - 1], generated[plane, y + window - 1], 1, columns)
             _add_ssim_row(columns, window, c1, c2, out[y])
             _add_row(real[plane, y], generated[plane, y], -1, columns)
+    return out / planes
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+def _add_weighted(values: Float64Array, weight: float, sums: Float64Array) -> None:  # pragma: no cover - compiled
+    """Add `weight` times the values to the sums; a loop of its own, so that it vectorises."""
+    for x in range(sums.size):
+        sums[x] += weight * values[x]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+def _products(a: UInt8Array, b: UInt8Array) -> Float64Array:  # pragma: no cover - compiled
+    """Return (5, H, W): a, b, aa, bb, ab of two planes."""
+    products = np.empty((5, *a.shape))
+    for y in range(a.shape[0]):
+        for x in range(a.shape[1]):
+            p, q = np.float64(a[y, x]), np.float64(b[y, x])
+            products[0, y, x], products[1, y, x] = p, q
+            products[2, y, x], products[3, y, x], products[4, y, x] = p * p, q * q, p * q
+    return products
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[misc]
+def weighted_ssim(
+    real: UInt8Array, generated: UInt8Array, weights: Float64Array, data_range: float
+) -> Float64Array:  # pragma: no cover - compiled
+    """Compute the SSIM map with a separable window and population covariance.
+
+    Args:
+        real: (3, H, W) uint8 planes, padded by half a window on each side.
+        generated: the same shape.
+        weights: (K,) float64, of the window along each axis; their sum is 1.
+        data_range: largest possible difference.
+
+    Returns:
+        (H - K + 1, W - K + 1) float64, mean over the planes.
+    """
+    planes, height, width = real.shape
+    out = np.zeros((height - weights.size + 1, width - weights.size + 1))
+    columns, moments = np.empty((5, width)), np.empty((5, out.shape[1]))
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    for plane in range(planes):
+        products = _products(real[plane], generated[plane])
+        for y in range(out.shape[0]):
+            columns[:], moments[:] = 0.0, 0.0
+            for moment in range(5):
+                for tap in range(weights.size):
+                    _add_weighted(products[moment, y + tap], weights[tap], columns[moment])
+                for tap in range(weights.size):
+                    _add_weighted(columns[moment, tap:], weights[tap], moments[moment])
+            row = out[y]
+            for x in range(row.size):
+                mean_a, mean_b = moments[0, x], moments[1, x]
+                row[x] += _ssim_index(
+                    mean_a, mean_b,
+                    moments[2, x] - mean_a * mean_a, moments[3, x] - mean_b * mean_b, moments[4, x] - mean_a * mean_b,
+                    c1, c2,
+                )  # fmt: skip
     return out / planes
 
 
