@@ -39,48 +39,6 @@ def _muxer_options(container: str, clock: Fraction) -> dict[str, str]:
     return {"movflags": "+faststart+write_colr", "movie_timescale": str(hertz)}
 
 
-class _DecodingTimes:
-    """Gives packets their decoding times: those of the pictures, delayed by the encoder's reordering.
-
-    The encoders' own are not used: x265 leaves them unset in very short clips, and those of variable frame rates can
-    make a track longer than its pictures. Before the first picture's time, as many packets as are reordered get
-    times of their own: a frame apart while the frame rate is constant, a tick apart where it varies.
-
-    Args:
-        reorder_depth: how many pictures later than shown the encoder may want one decoded.
-    """
-
-    def __init__(self, reorder_depth: int) -> None:
-        self._reorder_depth = reorder_depth
-        self.last_pts = 0
-        self._first_pts: int | None = None
-        self._steps: set[int] = set()
-        self._pending: deque[int] = deque()
-        self._first_dts: int | None = None
-
-    def note(self, pts: int) -> None:
-        """Take down the time of a picture given to the encoder."""
-        if self._first_pts is None:
-            self._first_pts = pts
-        elif len(self._steps) < 2:
-            self._steps.add(pts - self.last_pts)
-        self.last_pts = pts
-        self._pending.append(pts)
-
-    def next_dts(self) -> int:
-        """Return the decoding time of the next packet in decoding order."""
-        if self._first_dts is None:
-            step = self._steps.pop() if len(self._steps) == 1 else 1
-            first = self._pending[0]
-            self._pending.extendleft(first - step * count for count in range(1, self._reorder_depth + 1))
-            self._first_dts = self._pending[0]
-        return self._pending.popleft()
-
-    def span_until(self, dts: int) -> int:
-        """Return the end that a track has whose last packet is decoded at `dts` and lasts no time."""
-        return dts - (self._first_dts or 0) + (self._first_pts or 0)
-
-
 class ContainerSink:
     """Encodes pictures as BT.709 video of limited range and muxes them with sound.
 
@@ -116,12 +74,11 @@ class ContainerSink:
         self._input_format = "rgba" if alpha else "rgb24"
         self._reformatter = VideoReformatter()
         self._waiting: deque[Packet[VideoStream]] = deque()
-        self._decoding = _DecodingTimes(CODEC_SPECS[config.codec].reorder_depth)
-        self._is_mp4 = container in ("mp4", "mov")
+        self._starts: deque[int] = deque()  # times of the pictures that are not muxed yet
         self._container = av.open(str(path), "w", format=container, options=_muxer_options(container, clock))
         self._audio: AudioCarrier | None = None
         try:
-            self._stream = self._add_video_stream(config, size_hw, rate, alpha)
+            self._stream = self._add_video_stream(config, container, size_hw, rate, alpha)
             self._container.metadata.update(_tags(config))
             if audio_source is not None:
                 self._audio = AudioCarrier.open(audio_source, self._container, container, self.warnings)
@@ -130,7 +87,7 @@ class ContainerSink:
             raise
 
     def _add_video_stream(
-        self, config: EncodeConfig, size_hw: tuple[int, int], rate: Fraction, alpha: bool
+        self, config: EncodeConfig, container: str, size_hw: tuple[int, int], rate: Fraction, alpha: bool
     ) -> VideoStream:
         spec = CODEC_SPECS[config.codec]
         rate = min(max(rate, Fraction(1)), _MAX_RATE_HINT).limit_denominator(_MAX_RATE_DENOMINATOR)
@@ -145,7 +102,7 @@ class ContainerSink:
         context.colorspace = context.color_trc = context.color_primaries = BT709  # one code point for all three
         context.color_range = int(ColorRange.MPEG)
         context.thread_type = "AUTO"
-        if config.codec == "hevc" and self._is_mp4:
+        if config.codec == "hevc" and container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # Apple's players refuse the other spelling, hev1
         return stream
 
@@ -159,26 +116,30 @@ class ContainerSink:
         frame = self._to_frame(picture)
         frame.pts = ticks
         frame.time_base = self._clock
-        self._decoding.note(ticks)
         self._waiting.extend(self._stream.encode(frame))
-        # The packet of the last picture waits: only `finish` knows for how long it is shown.
-        while self._waiting and self._waiting[0].pts != ticks:
-            self._mux(self._waiting.popleft())
+        self._starts.append(ticks)
+        self._mux_followed()
         if self._audio is not None:
             self._audio.advance(ticks * self._clock)
 
     def finish(self, end_ticks: int) -> None:
         """Flush the encoder and complete the file; the last picture is shown until `end_ticks`."""
         self._waiting.extend(self._stream.encode(None))
-        while self._waiting:
-            packet = self._waiting.popleft()
-            if packet.pts == self._decoding.last_pts:
-                packet.duration = end_ticks - packet.pts
-            self._mux(packet, track_end=None if self._waiting else end_ticks)
+        self._starts.append(end_ticks)
+        self._mux_followed()
         if self._audio is not None:
             self._audio.finish(end_ticks * self._clock)
             self._audio.close()
         self._container.close()
+
+    def _mux_followed(self) -> None:
+        """Mux the encoded pictures of which it is known when the next one starts."""
+        while self._waiting and len(self._starts) > 1:
+            packet = self._waiting.popleft()
+            # Pictures are decoded in the order they are shown. x265 leaves the decoding times of short clips unset.
+            packet.pts = packet.dts = self._starts.popleft()
+            packet.duration = self._starts[0] - packet.pts
+            self._container.mux(packet)
 
     def abort(self) -> None:
         """Close everything without regard for what was written."""
@@ -187,13 +148,6 @@ class ContainerSink:
             self._audio.close()
         with suppress(av.error.FFmpegError, OSError):
             self._container.close()
-
-    def _mux(self, packet: Packet[VideoStream], track_end: int | None = None) -> None:
-        packet.dts = self._decoding.next_dts()
-        if track_end is not None and self._is_mp4:
-            # The muxer takes the track's length from decoding times; it shall be as long as it is shown.
-            packet.duration = max(packet.duration or 1, track_end - self._decoding.span_until(packet.dts))
-        self._container.mux(packet)
 
     def _to_frame(self, picture: UInt8Array) -> VideoFrame:
         if self._needs_even_size and (picture.shape[0] % 2 or picture.shape[1] % 2):
