@@ -209,8 +209,9 @@ def _read_frame(reader: Any, index: int) -> TrainingBatch:
         inputs=DRNInput(source, driver),
         target=target,
         target_mask=target_mask,
-        target_flow=_decoded_flow(get("target_flow"), size_hw) if has_truth else None,
-        target_visibility=target_visibility if has_truth else None,
+        # Frames of real clips: a visibility of 0 takes them out of the terms that need the true flow.
+        target_flow=_decoded_flow(get("target_flow"), size_hw) if has_truth else target.new_zeros(1, 2, *size_hw),
+        target_visibility=target_visibility,
     )
 
 

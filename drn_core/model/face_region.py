@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from drn_core.model.sampling import warp_image
 
 __all__ = ["FaceBoxes", "crop_boxes", "face_boxes", "paste_boxes", "points_in_boxes", "soft_box_mask"]
 
@@ -136,10 +137,9 @@ def _soft_interval(offset: Tensor, side: Tensor) -> Tensor:
 
 def _sample(image: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
     """Sample at the outer product of columns xs (B, w) and rows ys (B, h), in pixels."""
-    height, width = image.shape[-2:]
-    grid_x = (xs * (2.0 / max(width - 1, 1)) - 1.0)[:, None, :].expand(-1, ys.shape[1], -1)
-    grid_y = (ys * (2.0 / max(height - 1, 1)) - 1.0)[:, :, None].expand(-1, -1, xs.shape[1])
-    grid = torch.stack((grid_x, grid_y), dim=-1)
-    batch = grid.shape[0]
-    image = image.expand(batch, -1, -1, -1)
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    width, height = xs.shape[1], ys.shape[1]
+    own_xs = torch.arange(width, device=xs.device, dtype=xs.dtype)
+    own_ys = torch.arange(height, device=ys.device, dtype=ys.dtype)
+    flow_x = (xs - own_xs)[:, None, :].expand(-1, height, -1)
+    flow_y = (ys - own_ys)[:, :, None].expand(-1, -1, width)
+    return warp_image(image, torch.stack((flow_x, flow_y), dim=1))

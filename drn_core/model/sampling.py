@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from drn_core import ops
+
 __all__ = ["compose_flow", "float32_arithmetic", "resize_maps", "sample_points", "warp_image"]
 
 
@@ -23,19 +25,16 @@ def warp_image(image: Tensor, flow: Tensor) -> Tensor:
         out(x, y) = image(x + dx, y + dy), pixels, pixel centres integers.
 
     Args:
-        image: (B, C, H', W') or (1, C, H', W'), shared by the batch.
+        image: (B, C, H', W') or (1, C, H', W'), shared by the batch; any precision.
         flow: (B, 2, H, W), pixels of `image`; its own size is that of the result.
 
     Returns:
-        (B, C, H, W) float32; computed in float32 whatever the ambient precision, because a bfloat16 position is
-        off by half a pixel at 100 pixels.
+        (B, C, H, W), dtype of `image`. Positions are taken in float32 whatever the ambient precision, because a
+        bfloat16 position is off by half a pixel at 100 pixels.
     """
-    with float32_arithmetic(flow.device):
-        image, flow = image.float(), flow.float()
-        height, width = flow.shape[-2:]
-        ys = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
-        xs = torch.arange(width, device=flow.device, dtype=flow.dtype)[None, :]
-        return _sample(image, torch.stack((flow[:, 0] + xs, flow[:, 1] + ys), dim=-1))
+    batch = flow.shape[0]
+    features = image if image.shape[0] == batch else image.expand(batch, -1, -1, -1)
+    return ops.warp(features, flow.float(), padding="border")
 
 
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:
@@ -48,15 +47,11 @@ def sample_points(maps: Tensor, points: Tensor) -> Tensor:
     Returns:
         (B, V, C) float32.
     """
-    return _sample(maps.float(), points.float()[:, :, None])[..., 0].movedim(1, 2)
-
-
-def _sample(image: Tensor, positions: Tensor) -> Tensor:
-    size_y, size_x = image.shape[-2:]
-    # With align_corners=True the centres of the outermost pixels are at -1 and 1.
-    scale = positions.new_tensor([2.0 / max(size_x - 1, 1), 2.0 / max(size_y - 1, 1)])
-    source = image.expand(positions.shape[0], -1, -1, -1)
-    return F.grid_sample(source, positions * scale - 1.0, mode="bilinear", padding_mode="border", align_corners=True)
+    # A row of points is a picture one pixel high; flow counts from where its pixels are.
+    rows = points.float().movedim(2, 1)[:, :, None]
+    columns = torch.arange(points.shape[1], device=points.device, dtype=torch.float32)
+    start = torch.stack((columns, torch.zeros_like(columns)))[None, :, None]
+    return warp_image(maps.float(), rows - start)[:, :, 0].movedim(1, 2)
 
 
 def resize_maps(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
@@ -91,4 +86,4 @@ def compose_flow(flow: Tensor, residual: Tensor) -> Tensor:
     Returns:
         (B, 2, H, W) float32, pixels.
     """
-    return warp_image(flow, residual) + residual.float()
+    return warp_image(flow.float(), residual) + residual.float()

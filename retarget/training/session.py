@@ -125,6 +125,10 @@ def train(options: TrainOptions) -> bool:
             for warning in warnings:
                 tell(f"left out: {warning}")
             tell(f"{len(train_data)} samples to train on, {0 if held_out is None else len(held_out)} held out")
+
+            def report(progress: Progress) -> None:
+                tell(_progress_line(progress))
+
             run = TrainingRun(
                 config,
                 options.folder,
@@ -134,7 +138,7 @@ def train(options: TrainOptions) -> bool:
                 features=_features(config, processes),
                 card=ModelCard(data=_data_line(config), commit=_commit()),
                 initial=None if options.initial is None else load_checkpoint(options.initial).model.state_dict(),
-                on_progress=lambda progress: tell(_progress_line(progress)),
+                on_progress=report,
             )
             return run.run(max_seconds=options.max_seconds)
         finally:
