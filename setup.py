@@ -28,6 +28,7 @@ INSTALL_REQUIRES = [
     "psutil>=5.9",
     "pyyaml>=6",
     "jinja2>=3.1",
+    "typing_extensions>=4.4",
 ]
 
 EVAL = [
