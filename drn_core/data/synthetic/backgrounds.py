@@ -107,8 +107,7 @@ _KINDS: tuple[tuple[float, Callable[[np.random.Generator, tuple[int, int]], Floa
 
 
 def draw_background(rng: np.random.Generator, size_hw: tuple[int, int]) -> FloatArray:
-    """Draw a background (H, W, 3) float32 RGB, 0 to 1, with a little sensor noise."""
+    """Draw a background (H, W, 3) float32 RGB, 0 to 1, without noise."""
     choice = int(rng.choice(len(_KINDS), p=[share for share, _ in _KINDS]))
     image = _KINDS[choice][1](rng, size_hw)
-    noise = rng.standard_normal((*size_hw, 1)).astype(np.float32)
-    return np.clip(image + np.float32(0.008) * noise, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 1), dtype=np.float32)

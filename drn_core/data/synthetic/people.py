@@ -14,6 +14,7 @@ from drn_core.data.synthetic.character import Character, build_character, draw_d
 from drn_core.data.synthetic.config import SyntheticConfig
 from drn_core.data.synthetic.correspondence import BACKGROUND, VISIBLE
 from drn_core.data.synthetic.detector import observe
+from drn_core.data.synthetic.finish import Look, develop, draw_look, draw_noise
 from drn_core.data.synthetic.framing import CROPS, frame_person
 from drn_core.data.synthetic.ground import floor_shadow
 from drn_core.data.synthetic.joints import JointView, view_joints
@@ -42,19 +43,30 @@ class _Stance:
 
 @dataclass(frozen=True)
 class _Scene:
-    """What the pictures of a pair or clip share: camera, light, background (H, W, 3) and whether the floor shows."""
+    """What the pictures of a pair or clip share.
+
+    Attributes:
+        camera: where it stands.
+        light: of the scene.
+        background: (H, W, 3) 0 to 1, without noise.
+        has_floor: whether the person's shadow falls on a floor.
+        look: blur and noise of the camera.
+    """
 
     camera: Camera
     light: Light
     background: FloatArray
     has_floor: bool
+    look: Look
 
 
 @dataclass(frozen=True)
 class _View:
-    """One picture with its joints."""
+    """One picture with its joints, and the same picture without the person."""
 
     drawing: Drawing
+    image: UInt8Array
+    plate: UInt8Array
     joints: JointView
     observed: FloatArray
     confidence: FloatArray
@@ -94,9 +106,10 @@ class SyntheticPeople:
         source = self._view(rng, person, source_stance, source_scene)
         target = self._view(rng, person, target_stance, target_scene)
         flow, codes = trace(target.drawing, source.drawing, person, config.supersampling)
+        is_same_camera = source_scene.camera is target_scene.camera
         return SyntheticPair(
-            source_image=source.drawing.image,
-            target_image=target.drawing.image,
+            source_image=source.image,
+            target_image=target.image,
             source_mask=source.drawing.mask,
             target_mask=target.drawing.mask,
             source_parts=source.drawing.parts,
@@ -116,9 +129,9 @@ class SyntheticPeople:
             flow=flow,
             visibility=(codes == VISIBLE).astype(np.float32),
             visibility_codes=codes,
-            background=as_bytes(source_scene.background),
-            target_background=as_bytes(target_scene.background),
-            is_same_camera=source_scene.camera is target_scene.camera,
+            background=source.plate,
+            target_background=source.plate if is_same_camera else target.plate,
+            is_same_camera=is_same_camera,
         )
 
     def clip(self, index: int, num_frames: int, *, rate_hz: float = 30.0, kind: str | None = None) -> SyntheticClip:
@@ -149,7 +162,7 @@ class SyntheticPeople:
         nowhere = np.zeros_like(to_source[0][0]), np.full_like(to_source[0][1], BACKGROUND)
         to_previous.insert(0, nowhere)
         return SyntheticClip(
-            source_image=source.drawing.image,
+            source_image=source.image,
             source_mask=source.drawing.mask,
             source_parts=source.drawing.parts,
             source_coords=source.drawing.coords,
@@ -158,7 +171,7 @@ class SyntheticPeople:
             source_confidence=source.confidence,
             source_visible=source.joints.visible,
             source_depths=source.joints.depths,
-            images=np.stack([v.drawing.image for v in views]),
+            images=np.stack([v.image for v in views]),
             masks=np.stack([v.drawing.mask for v in views]),
             parts=np.stack([v.drawing.parts for v in views]),
             coords=np.stack([v.drawing.coords for v in views]),
@@ -171,7 +184,7 @@ class SyntheticPeople:
             visibility_codes=np.stack([codes for _, codes in to_source]),
             previous_flow=np.stack([flow for flow, _ in to_previous]),
             previous_codes=np.stack([codes for _, codes in to_previous]),
-            background=as_bytes(scene.background),
+            background=source.plate,
             rate_hz=rate_hz,
         )
 
@@ -232,17 +245,17 @@ class SyntheticPeople:
         self, rng: np.random.Generator, points: list[FloatArray], *, shared: bool = False
     ) -> tuple[_Scene, _Scene]:
         config = self.config
-        light, background = draw_light(rng), draw_background(rng, config.size_hw)
+        light, background, look = draw_light(rng), draw_background(rng, config.size_hw), draw_look(rng)
         crop = str(rng.choice(CROPS, p=config.crop_shares))
         has_floor = crop == "full" and rng.random() < config.floor_shadow_probability
         if shared or rng.random() < config.shared_camera_probability:
-            scene = _Scene(frame_person(rng, points, crop, config.size_hw), light, background, has_floor)
+            scene = _Scene(frame_person(rng, points, crop, config.size_hw), light, background, has_floor, look)
             is_relit = not shared and rng.random() < config.relight_probability
             return scene, replace(scene, light=draw_light(rng)) if is_relit else scene
-        first = _Scene(frame_person(rng, points[:1], crop, config.size_hw), light, background, has_floor)
+        first = _Scene(frame_person(rng, points[:1], crop, config.size_hw), light, background, has_floor, look)
         other = str(rng.choice(CROPS, p=config.crop_shares))
         camera = frame_person(rng, points[1:], other, config.size_hw)
-        return first, _Scene(camera, light, draw_background(rng, config.size_hw), has_floor and other == "full")
+        return first, _Scene(camera, light, draw_background(rng, config.size_hw), has_floor and other == "full", look)
 
     def _view(self, rng: np.random.Generator, person: Character, stance: _Stance, scene: _Scene) -> _View:
         config, size = self.config, self.config.size_hw
@@ -255,4 +268,8 @@ class SyntheticPeople:
         )
         joints = view_joints(person.body, stance.bones, scene.camera, drawing.depth, config.supersampling)
         seen = observe(joints.keypoints, joints.visible, size, rng, config.joint_noise)
-        return _View(drawing, joints, seen.keypoints, seen.confidence)
+        image, plate = drawing.image, as_bytes(scene.background)
+        if config.is_lit:
+            noise = draw_noise(rng, size, scene.look)
+            image, plate = develop(image, scene.look, noise), develop(plate, scene.look, noise)
+        return _View(drawing, image, plate, joints, seen.keypoints, seen.confidence)

@@ -38,7 +38,7 @@ class SyntheticPair:
         flow: (H, W, 2) float32 backward flow from target to source; 0 off the person.
         visibility: (H, W) float32: 1 where the target's surface can be seen in the source, else 0 (0 off the person).
         visibility_codes: (H, W) uint8: BACKGROUND, VISIBLE, OCCLUDED, OUTSIDE, see `correspondence`.
-        background: (H, W, 3) uint8 the source's background without the person.
+        background: (H, W, 3) uint8 the source's background without the person (and its shadow), noise included.
         target_background: (H, W, 3) uint8 likewise; the same picture where the camera stands still.
         is_same_camera: whether source and target are seen by one camera and share the background.
     """
