@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from drn_core.prior.cloth import extend_colours, fill_cloth
 from drn_core.prior.parts import Layer, Limb
 from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
-from drn_core.prior.twins import Rebuild, plan_rebuilds, rebuilt_body, rebuilt_texture
+from drn_core.prior.twins import Rebuild, overhang, plan_rebuilds, rebuilt_body, rebuilt_texture
 
 __all__ = ["PersonLayers", "SourceImage", "build_person"]
 
@@ -24,6 +25,8 @@ Float = npt.NDArray[np.float32]
 _WORKING_HEIGHT = 512
 _GRID_SPACING = 8
 _MIN_LAYER_PIXELS = 20
+# Texels with less alpha (of 255) need no mesh under them.
+_COVERED = 5
 # A person cut by the frame is continued beyond it, or moving inwards would open a gap at the frame's edge.
 _PAD_FRACTION = 0.15
 
@@ -156,18 +159,71 @@ def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UIn
     return np.dstack([colour, np.round(alpha * 255).astype(np.uint8)])
 
 
-def _textures(crop: _Crop, segmentation: Segmentation, rebuilds: list[Rebuild], scale: float) -> UInt8:
-    """Paint all sheets; rebuilt limbs last, since they copy finished ones."""
+def _textures(crop: _Crop, segmentation: Segmentation, hidden: set[Layer]) -> UInt8:
+    """Paint the sheets that the photo shows."""
     textures = np.zeros((len(Layer), *crop.alpha.shape, 4), np.uint8)
-    rebuilt = {layer: rebuild for rebuild in rebuilds for layer in rebuild.limb.layers}
     for layer in Layer:
-        if layer not in rebuilt and segmentation.owned[layer].sum() >= _MIN_LAYER_PIXELS:
+        if layer not in hidden and segmentation.owned[layer].sum() >= _MIN_LAYER_PIXELS:
             textures[layer] = _layer_texture(crop, segmentation, layer)
-    for layer, rebuild in rebuilt.items():
-        affine = rebuild.affine.copy()
-        affine[:, 2] /= scale
-        textures[layer] = rebuilt_texture(textures, replace(rebuild, affine=affine), layer)
     return textures
+
+
+def _with_rebuilt(textures: UInt8, rebuilds: list[Rebuild]) -> tuple[UInt8, tuple[int, int]]:
+    """Add the sheets of rebuilt limbs on a canvas large enough for them.
+
+    Args:
+        textures: (9, h, w, 4), the sheets that the photo shows.
+        rebuilds: what to add, affines in pixels of the textures.
+
+    Returns:
+        The textures and how far (x, y) their first pixel moved to the left and up.
+    """
+    left, top, right, bottom = (max(sides) for sides in zip((0, 0, 0, 0), *(
+        overhang(textures, rebuild) for rebuild in rebuilds
+    ), strict=True))  # fmt: skip
+    canvas = np.pad(textures, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    shift = np.array([left, top], np.float64)
+    for rebuild in rebuilds:
+        affine = rebuild.affine.copy()
+        affine[:, 2] += shift - affine[:, :2] @ shift
+        for layer in rebuild.limb.layers:
+            canvas[layer] = rebuilt_texture(canvas, replace(rebuild, affine=affine), layer)
+    return canvas, (left, top)
+
+
+@dataclass(frozen=True)
+class _Working:
+    """The working copy of a crop: photo positions to working positions and back."""
+
+    scale: float
+    origin_xy: tuple[int, int]
+
+    def inward(self, points: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        return np.asarray((points - np.array(self.origin_xy) + 0.5) * self.scale - 0.5)
+
+    def outward(self, points: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        return np.asarray((points + 0.5) / self.scale - 0.5 + np.array(self.origin_xy))
+
+    def native(self, rebuild: Rebuild) -> Rebuild:
+        """The same map between pixels of the crop."""
+        affine = rebuild.affine.copy()
+        half = np.full(2, 0.5)
+        affine[:, 2] = (affine[:, 2] + half - affine[:, :2] @ half) / self.scale - half + affine[:, :2] @ half
+        return replace(rebuild, affine=affine)
+
+
+def _meshes(body: Body, textures: UInt8, working: _Working, moved_xy: tuple[int, int]) -> LayerMesh:
+    """Mesh every painted sheet; vertices in photo pixels."""
+    height, width = textures.shape[1:3]
+    size_hw = (max(round(height * working.scale), 8), max(round(width * working.scale), 8))
+    start = working.inward(np.array(working.origin_xy) - np.array(moved_xy))
+    meshes = []
+    for layer in Layer:
+        coverage = _resize((textures[layer, ..., 3] > _COVERED).astype(np.float32), size_hw) > 0.0
+        if coverage.sum() >= _MIN_LAYER_PIXELS:
+            meshes.append(mesh_layer(body, layer, coverage, _GRID_SPACING, (float(start[0]), float(start[1]))))
+    mesh = join_meshes(meshes)
+    return replace(mesh, source_xy=working.outward(mesh.source_xy).astype(np.float32))
 
 
 def build_person(source: SourceImage) -> PersonLayers:
@@ -184,38 +240,30 @@ def build_person(source: SourceImage) -> PersonLayers:
     """
     crop = _crop(source)
     height, width = crop.alpha.shape
-    scale = min(1.0, _WORKING_HEIGHT / height)
-    working_hw = (max(round(height * scale), 8), max(round(width * scale), 8))
-    working_alpha = _resize(crop.alpha, working_hw)
-    origin = np.array(crop.origin_xy, np.float64)
-    body = measure_body(
-        (source.keypoints - origin) * scale, source.confidence, source.depth * scale, working_alpha > 0.5
-    )
-    working_rgb = cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA)
-    segmentation = segment_layers(body, working_alpha > 0.3, np.asarray(working_rgb, np.uint8))
+    working = _Working(min(1.0, _WORKING_HEIGHT / height), crop.origin_xy)
+    working_hw = (max(round(height * working.scale), 8), max(round(width * working.scale), 8))
+    alpha = _resize(crop.alpha, working_hw)
+    rgb = np.asarray(cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    body = measure_body(working.inward(source.keypoints), source.confidence, source.depth * working.scale, alpha > 0.5)
+    segmentation = segment_layers(body, alpha > 0.3, rgb)
     rebuilds = plan_rebuilds(body, segmentation.seen_area, segmentation.expected_area)
     body = rebuilt_body(body, rebuilds)
-    textures = _textures(crop, segmentation, rebuilds, scale)
-    meshes = []
-    for layer in Layer:
-        coverage = _resize((textures[layer, ..., 3] > 5).astype(np.float32), working_hw) > 0.0
-        if coverage.sum() >= _MIN_LAYER_PIXELS:
-            meshes.append(mesh_layer(body, layer, coverage, _GRID_SPACING, (0.0, 0.0)))
-    mesh = join_meshes(meshes)
-    photo_mesh = LayerMesh(
-        source_xy=(mesh.source_xy / scale + origin).astype(np.float32),
-        weights=mesh.weights,
-        triangles=mesh.triangles,
-        triangle_layer=mesh.triangle_layer,
-        triangle_part=mesh.triangle_part,
+    hidden = {layer for rebuild in rebuilds for layer in rebuild.limb.layers}
+    textures, moved = _with_rebuilt(
+        _textures(crop, segmentation, hidden), [working.native(rebuild) for rebuild in rebuilds]
     )
     photo_body = Body(
-        keypoints=body.keypoints / scale + origin,
+        keypoints=working.outward(body.keypoints),
         confidence=body.confidence,
         depth=np.asarray(source.depth, np.float64),
-        torso_length=body.torso_length / scale,
-        radii={part: radius / scale for part, radius in body.radii.items()},
+        torso_length=body.torso_length / working.scale,
+        radii={part: radius / working.scale for part, radius in body.radii.items()},
     )
-    height_photo, width_photo = source.alpha.shape
-    rebuilt = tuple(rebuild.limb for rebuild in rebuilds)
-    return PersonLayers(textures, crop.origin_xy, photo_mesh, photo_body, (height_photo, width_photo), rebuilt)
+    return PersonLayers(
+        textures=textures,
+        origin_xy=(crop.origin_xy[0] - moved[0], crop.origin_xy[1] - moved[1]),
+        mesh=_meshes(body, textures, working, moved),
+        body=photo_body,
+        size_hw=(source.alpha.shape[0], source.alpha.shape[1]),
+        rebuilt=tuple(rebuild.limb for rebuild in rebuilds),
+    )

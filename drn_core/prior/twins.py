@@ -14,7 +14,7 @@ from drn_core.prior.geometry import perpendicular, unit
 from drn_core.prior.parts import LIMBS, Layer, Limb, Part
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
-__all__ = ["Rebuild", "limb_visibility", "plan_rebuilds", "rebuilt_body", "rebuilt_texture"]
+__all__ = ["Rebuild", "limb_visibility", "overhang", "plan_rebuilds", "rebuilt_body", "rebuilt_texture"]
 
 _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
 
@@ -86,6 +86,29 @@ def rebuilt_body(body: Body, rebuilds: list[Rebuild]) -> Body:
             keypoints[joint] = rebuild.affine[:, :2] @ body.keypoints[twin_joint] + rebuild.affine[:, 2]
             confidence[joint] = body.confidence[twin_joint]
     return replace(body, keypoints=keypoints, confidence=confidence)
+
+
+def overhang(textures: npt.NDArray[np.uint8], rebuild: Rebuild) -> tuple[int, int, int, int]:
+    """How far a rebuilt limb reaches beyond the textures.
+
+    Args:
+        textures: (9, H, W, 4) uint8 RGBA; the twin's sheets are finished.
+        rebuild: the limb, its map in pixels of the textures.
+
+    Returns:
+        Pixels on the left, top, right and bottom, 0 where there is room.
+    """
+    height, width = textures.shape[1:3]
+    twin = LIMBS[rebuild.limb.twin]
+    ys, xs = np.nonzero(textures[list(twin.layers), ..., 3].max(0))
+    if len(ys) == 0:
+        return 0, 0, 0, 0
+    corners = np.array([(x, y) for x in (xs.min(), xs.max()) for y in (ys.min(), ys.max())], np.float64)
+    moved = corners @ rebuild.affine[:, :2].T + rebuild.affine[:, 2]
+    low, high = np.floor(moved.min(0)), np.ceil(moved.max(0))
+    sides = (-low[0], -low[1], high[0] - width + 1, high[1] - height + 1)
+    left, top, right, bottom = (max(0, int(side)) for side in sides)
+    return left, top, right, bottom
 
 
 def rebuilt_texture(textures: npt.NDArray[np.uint8], rebuild: Rebuild, layer: Layer) -> npt.NDArray[np.uint8]:

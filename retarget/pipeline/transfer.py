@@ -35,6 +35,10 @@ Array = npt.NDArray[np.float64]
 _FACE: Final = list(FACE_JOINTS)
 _NUM_CHAIN: Final = len(CHAINS)
 _SHOULDERS, _HIPS, _SPINE = _NUM_CHAIN, _NUM_CHAIN + 1, _NUM_CHAIN + 2
+# Error of a joint's reading, in lengths of the spine.
+_READING_ERROR: Final = 0.03
+# The motion may leave the photo's width by this share before it is moved.
+_FRAME_SLACK: Final = 0.02
 _ANKLES: Final = (JOINT_INDEX["left_ankle"], JOINT_INDEX["right_ankle"])
 _KNEES: Final = (JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"])
 
@@ -128,7 +132,9 @@ def _bone_ratios(
     photo_length, driver_length = np.linalg.norm(photo, axis=-1), np.linalg.norm(driver, axis=-1)
     stretch = np.log(np.maximum(photo_length, 1e-3) / np.maximum(driver_length * ratio, 1e-3))
     seen = np.minimum(bone_confidence(source.confidence), bone_confidence(track.confidence[reference]))
-    same = np.exp(-((turn / np.radians(config.bias_angle_degrees)) ** 2)) * (seen > 0.1)
+    # a joint read a little off turns a short bone by more
+    wobble = _READING_ERROR * photo_length[_SPINE] / np.maximum(photo_length, 1e-3)
+    same = np.exp(-((turn / np.hypot(np.radians(config.bias_angle_degrees), wobble)) ** 2)) * (seen > 0.1)
     tilt = _angle_between(bone_vectors(source.world), bone_vectors(track.world[reference]))
     same_tilt = same * np.exp(-((tilt / np.radians(config.bias_tilt_degrees)) ** 2))
     limit = np.log(config.bias_length_limit)
@@ -301,6 +307,9 @@ def _kept_in_frame(source: Pose, track: PoseTrack, keypoints: Array, root_joints
     left = np.where(is_inside, keypoints[..., 0] - root[:, None], 0.0).min(1)[frames]
     right = np.where(is_inside, keypoints[..., 0] - root[:, None], 0.0).max(1)[frames]
     travel = root - start
+    low, high = float(np.percentile(root[frames] + left, 1)), float(np.percentile(root[frames] + right, 99))
+    if low >= -_FRAME_SLACK * width and high <= (1 + _FRAME_SLACK) * width:
+        return np.zeros(len(track))
     for share in np.linspace(1.0, 0.0, 21):
         x = start + share * travel[frames]
         low, high = float(np.percentile(x + left, 1)), float(np.percentile(x + right, 99))

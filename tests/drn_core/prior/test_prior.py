@@ -1,0 +1,172 @@
+"""The layered person: its sheets, weights and transforms, and that posing it does what a skeleton says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from drn_core.prior.geometry import apply_affine, bone_affine, fit_similarity, segment_distance, smoothstep
+from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
+from drn_core.prior.parts import LIMBS, Layer, Part
+from drn_core.prior.person import PersonLayers, SourceImage, build_person
+from drn_core.prior.render import PriorRenderer, skin_vertices
+from drn_core.prior.transforms import part_transforms
+from drn_core.skeleton import JOINT_INDEX
+from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints, raise_left_arm
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Figure:
+    return figure()
+
+
+@pytest.fixture(scope="module")
+def person(drawn: Figure) -> PersonLayers:
+    return build_person(drawn.source)
+
+
+def _order(person: PersonLayers) -> np.ndarray:
+    return stable_orders(layer_depths(person.body, np.zeros((1, 33), np.float32)))[0]
+
+
+def _render(person: PersonLayers, keypoints: np.ndarray, background: np.ndarray) -> np.ndarray:
+    renderer = PriorRenderer(person, SIZE_HW)
+    frame = renderer.pose(keypoints, np.zeros(33, np.float32), _order(person))
+    return renderer.paint(frame, torch.from_numpy(background)).numpy()
+
+
+class TestGeometry:
+    def test_segment_distance_by_hand(self) -> None:
+        points = np.array([[5.0, 3.0], [-4.0, 3.0], [13.0, 4.0]])
+        distances = segment_distance(points, np.array([0.0, 0.0]), np.array([10.0, 0.0]))
+        assert distances == pytest.approx([3.0, 5.0, 5.0])
+
+    def test_smoothstep_ends_and_middle(self) -> None:
+        assert smoothstep(np.array([0.0, 1.0, 2.0, 3.0, 4.0]), 1.0, 3.0) == pytest.approx([0, 0, 0.5, 1, 1])
+
+    def test_similarity_is_recovered(self) -> None:
+        source = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 2.0]])
+        matrix = 1.5 * np.array([[0.0, -1.0], [1.0, 0.0]])
+        affine = fit_similarity(source, source @ matrix.T + [3.0, 7.0], np.ones(3), (0.1, 10.0))
+        assert affine == pytest.approx(np.column_stack([matrix, [3.0, 7.0]]))
+
+    def test_similarity_scale_is_clipped(self) -> None:
+        source = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 2.0]])
+        affine = fit_similarity(source, 3 * source, np.ones(3), (0.5, 1.2))
+        assert affine[:, :2] == pytest.approx(1.2 * np.eye(2))
+
+    def test_bone_keeps_its_width_when_foreshortened(self) -> None:
+        affine = bone_affine((np.zeros(2), np.array([10.0, 0.0])), (np.zeros(2), np.array([0.0, 5.0])), width_scale=1.0)
+        assert apply_affine(affine, np.array([10.0, 3.0])) == pytest.approx([-3.0, 5.0], abs=1e-3)
+
+    def test_mirrored_bone_flips_across(self) -> None:
+        bone = (np.zeros(2), np.array([10.0, 0.0]))
+        affine = bone_affine(bone, bone, width_scale=1.0, is_mirrored=True)
+        assert apply_affine(affine, np.array([4.0, 3.0])) == pytest.approx([4.0, -3.0], abs=1e-3)
+
+
+class TestLayers:
+    def test_every_limb_has_its_sheets(self, person: PersonLayers) -> None:
+        assert set(person.layers) == set(Layer)
+
+    def test_weights_are_shares(self, person: PersonLayers) -> None:
+        weights = person.mesh.weights
+        assert weights.min() >= 0
+        assert weights.sum(1) == pytest.approx(np.ones(len(weights)), abs=1e-5)
+
+    def test_a_sheet_is_moved_by_its_own_limb_only(self, person: PersonLayers) -> None:
+        mesh = person.mesh
+        for limb in LIMBS:
+            vertices = np.unique(mesh.triangles[mesh.triangle_layer == limb.lower_layer])
+            others = [part for part in Part if part not in limb.parts]
+            assert mesh.weights[vertices][:, others].max() == 0
+
+    def test_sheets_hold_the_limbs_own_colour(self, person: PersonLayers, drawn: Figure) -> None:
+        x, y = drawn.pose.keypoints[[JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]]].mean(0)
+        x, y = int(x) - person.origin_xy[0], int(y) - person.origin_xy[1]
+        texel = person.textures[Layer.LEFT_LOWER_ARM, y, x]
+        assert texel[3] == 255
+        assert np.abs(texel[:3].astype(int) - SKIN).max() < 90
+
+    def test_an_empty_matte_is_refused(self, drawn: Figure) -> None:
+        empty = SourceImage(
+            drawn.rgb, np.zeros(SIZE_HW, np.float32), drawn.pose.keypoints, drawn.pose.confidence, drawn.pose.depth
+        )
+        with pytest.raises(ValueError, match="matte is empty"):
+            build_person(empty)
+
+    def test_a_hidden_arm_is_rebuilt_from_its_twin(self, drawn: Figure) -> None:
+        keypoints, confidence, alpha = drawn.pose.keypoints.copy(), drawn.pose.confidence.copy(), drawn.alpha.copy()
+        arm = [JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist", "pinky", "index", "thumb")]
+        keypoints[arm] = keypoints[JOINT_INDEX["left_shoulder"]] + [
+            [-10, 60],
+            [-20, 100],
+            [-20, 110],
+            [-22, 110],
+            [-20, 108],
+        ]
+        confidence[arm] = 0.1
+        alpha[:, 226:] *= np.linspace(0, 0, alpha.shape[1] - 226, dtype=np.float32)
+        hidden = build_person(SourceImage(drawn.rgb, alpha, keypoints, confidence, drawn.pose.depth))
+        assert [limb.name for limb in hidden.rebuilt] == ["left arm"]
+        assert hidden.textures[Layer.LEFT_LOWER_ARM, ..., 3].max() == 255
+
+
+class TestPosing:
+    def test_the_photos_pose_gives_identity_transforms(self, person: PersonLayers) -> None:
+        affines = part_transforms(person.body, joints())
+        identity = np.column_stack([np.eye(2), np.zeros(2)])
+        assert affines == pytest.approx(np.broadcast_to(identity, affines.shape), abs=0.05)
+
+    def test_the_photos_pose_gives_the_photo(self, person: PersonLayers, drawn: Figure) -> None:
+        image = _render(person, joints(), drawn.rgb)
+        error = (image.astype(float) - drawn.rgb) ** 2
+        assert 10 * np.log10(255**2 / error.mean()) > 38
+
+    def test_a_shift_of_the_skeleton_is_a_shift_of_the_person(self, person: PersonLayers) -> None:
+        moved = skin_vertices(person, part_transforms(person.body, joints() + np.array([7.0, -3.0])))
+        assert moved - person.mesh.source_xy == pytest.approx(np.broadcast_to([7.0, -3.0], moved.shape), abs=0.1)
+
+    def test_a_raised_arm_lands_where_the_skeleton_says(self, person: PersonLayers) -> None:
+        raised = raise_left_arm(joints(), 90)
+        background = np.full((*SIZE_HW, 3), ROOM, np.uint8)
+        image = _render(person, raised, background)
+        x, y = raised[[JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]]].mean(0).astype(int)
+        assert np.abs(image[y, x].astype(int) - SKIN).max() < 90
+        old_x, old_y = joints()[[JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]]].mean(0).astype(int)
+        assert (image[old_y, old_x] == ROOM).all()
+
+    def test_a_raised_arm_leaves_the_trunk_whole(self, person: PersonLayers) -> None:
+        background = np.zeros((*SIZE_HW, 3), np.uint8)
+        image = _render(person, raise_left_arm(joints(), 100), background)
+        trunk = image[150:230, 165:195].reshape(-1, 3).astype(int)
+        assert (trunk.sum(1) > 60).all()
+
+    def test_a_person_outside_the_frame_draws_nothing(self, person: PersonLayers, drawn: Figure) -> None:
+        image = _render(person, joints() + 5000, drawn.rgb)
+        assert (image == drawn.rgb).all()
+
+
+class TestOrdering:
+    def test_a_near_hand_covers_and_a_far_one_is_covered(self, person: PersonLayers) -> None:
+        depth = np.zeros((2, 33), np.float32)
+        left_arm = [JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist", "pinky", "index", "thumb")]
+        depth[0, left_arm], depth[1, left_arm] = -80, 80
+        orders = stable_orders(layer_depths(person.body, depth))
+        for row, is_front in zip(orders, (True, False), strict=True):
+            place = {layer: index for index, layer in enumerate(row)}
+            assert (place[Layer.LEFT_LOWER_ARM] > place[Layer.TORSO]) == is_front
+
+    def test_small_wobble_does_not_change_the_order(self) -> None:
+        depths = np.array([[0.0, 0.05], [0.0, -0.05], [0.0, 0.05], [0.0, -0.2], [0.0, -0.05]], np.float32)
+        assert stable_orders(depths).tolist() == [[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]]
+
+    def test_a_hidden_arm_begins_behind(self) -> None:
+        depths = np.full((3, len(Layer)), -0.25, np.float32)
+        depths[:, Layer.TORSO] = 0
+        depths[2, Layer.LEFT_UPPER_ARM] = -0.9
+        kept = keep_hidden(depths, (Layer.LEFT_UPPER_ARM,), reference=0)
+        assert kept[0, Layer.LEFT_UPPER_ARM] > 0
+        assert kept[2, Layer.LEFT_UPPER_ARM] < 0
+        assert kept[0, Layer.RIGHT_UPPER_ARM] == depths[0, Layer.RIGHT_UPPER_ARM]

@@ -1,0 +1,80 @@
+"""The room behind the person: true where the person has not moved, filled where it has."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from drn_core.prior.ordering import layer_depths, stable_orders
+from drn_core.prior.person import build_person
+from drn_core.prior.render import PriorFrame, PriorRenderer
+from retarget.person.matte import Matte
+from retarget.pipeline.background import cover, parse_colour
+from retarget.pipeline.room import SourceRoom
+from retarget.pipeline.source import SourceModel, fit_photo
+from retarget.pipeline.watermark import Watermark
+from tests.helpers.figure import SIZE_HW, figure, joints
+
+PLATE = (10, 20, 30)
+
+
+@pytest.fixture(scope="module")
+def source() -> SourceModel:
+    drawn = figure()
+    plate = drawn.rgb.copy()
+    plate[60:440, 40:330] = PLATE
+    return SourceModel(drawn.rgb, drawn.pose, Matte(drawn.alpha, drawn.rgb), plate, build_person(drawn.source))
+
+
+def _posed(source: SourceModel, keypoints: np.ndarray) -> PriorFrame:
+    order = stable_orders(layer_depths(source.person.body, np.zeros((1, 33), np.float32)))[0]
+    return PriorRenderer(source.person, SIZE_HW).pose(keypoints, np.zeros(33, np.float32), order)
+
+
+def test_the_photos_pose_shows_the_photos_room_beside_the_person(source: SourceModel) -> None:
+    room = SourceRoom(source).at(0.0, _posed(source, joints()))
+    beside = (source.matte.alpha < 0.01) & (np.abs(room.astype(int) - source.rgb).max(-1) > 3)
+    rim = cv2.distanceTransform((source.matte.alpha < 0.01).astype(np.uint8), cv2.DIST_L2, 5) < 4
+    assert rim.sum() > 2000
+    assert (beside & rim).sum() < 0.02 * rim.sum()
+
+
+def test_a_person_who_moved_away_leaves_the_filled_room(source: SourceModel) -> None:
+    room = SourceRoom(source).at(0.0, _posed(source, joints() + np.array([60, 0])))
+    assert (room[200, 100] == PLATE).all()
+
+
+def test_a_picture_covers_a_size_without_distortion() -> None:
+    wide = np.zeros((100, 400, 3), np.uint8)
+    wide[:, 150:250] = 255
+    covered = cover(wide, (50, 50))
+    assert covered.shape == (50, 50, 3)
+    assert covered[25, 25].min() > 250
+    assert covered.mean() > 200
+
+
+@pytest.mark.parametrize(("text", "colour"), [("#0a14ff", (10, 20, 255)), ("red", None), ("#12345", None)])
+def test_colours_are_read(text: str, colour: tuple[int, int, int] | None) -> None:
+    assert parse_colour(text) == colour
+
+
+def test_large_photos_are_scaled_down_with_their_alpha() -> None:
+    rgb, alpha = fit_photo(np.zeros((100, 200, 3), np.uint8), np.ones((100, 200), np.float32), 50)
+    assert rgb.shape == (25, 50, 3)
+    assert alpha is not None
+    assert alpha.shape == (25, 50)
+
+
+def test_a_watermark_is_readable_on_white_and_on_black_and_touches_a_corner_only() -> None:
+    for value in (0, 255):
+        picture = np.full((200, 300, 3), value, np.uint8)
+        marked = Watermark("made up", (200, 300)).draw(picture)
+        changed = (marked != picture).any(-1)
+        assert changed.sum() > 50
+        assert not changed[:150].any()
+
+
+def test_an_empty_watermark_changes_nothing() -> None:
+    picture = np.full((50, 50, 3), 7, np.uint8)
+    assert Watermark("", (50, 50)).draw(picture) is picture
