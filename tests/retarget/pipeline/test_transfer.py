@@ -50,7 +50,7 @@ def test_a_constant_bias_of_the_photos_reading_stays_constant() -> None:
     photo = joints() + random.uniform(-2, 2, (NUM_JOINTS, 2)).astype(np.float32)
     still = track_of([joints()] * 5)
     result = transfer_track(_pose(photo), still)
-    assert result.keypoints[2] == pytest.approx(photo, abs=1.0)
+    assert result.keypoints[2] == pytest.approx(photo, abs=1.5)
     assert np.ptp(result.keypoints, axis=0).max() < 1e-3
 
 
