@@ -83,10 +83,11 @@ class InspectedClip:
         """
         began = time.perf_counter()
         retargeter = Retargeter(self.source, render=self.job.render, transfer=self.job.transfer)
-        driver = self._driver_pictures(indices)
         times = self.times_seconds
-        for index, (_, rgb) in zip(indices, driver, strict=True):
-            previous, frame = self._render(retargeter, index)
+        for index, (_, rgb), rendered in zip(
+            indices, self._driver_pictures(indices), self._rendered(retargeter, indices), strict=True
+        ):
+            previous, frame = rendered
             track, raw = self.result.track, self.result.raw
             first = driver_stage(
                 rgb, raw.pose_at(index), track.pose_at(index), is_detected=bool(track.is_detected[index])
@@ -95,17 +96,20 @@ class InspectedClip:
             yield FrameStages(index, float(times[index]), (first, *stages))
         self.seconds["frames"] = self.seconds.get("frames", 0.0) + time.perf_counter() - began
 
-    def _render(self, retargeter: Retargeter, index: int) -> tuple[RenderedFrame | None, RenderedFrame]:
-        """A frame and the one before it."""
-        first = max(index - 1, 0)
+    def _rendered(
+        self, retargeter: Retargeter, indices: Sequence[int]
+    ) -> Iterator[tuple[RenderedFrame | None, RenderedFrame]]:
+        """Each frame with the one before it."""
         choice = self.job.render.background
         background = None if choice == "transparent" else open_background(choice, self.source)
         try:
-            rendered = list(retargeter.render(self.plan.part(first, index + 1), background))
+            for index in indices:
+                part = self.plan.part(max(index - 1, 0), index + 1)
+                rendered = list(retargeter.render(part, background))
+                yield (rendered[0] if len(rendered) == 2 else None), rendered[-1]
         finally:
             if background is not None:
                 background.close()
-        return (rendered[0] if len(rendered) == 2 else None), rendered[-1]
 
     def _driver_pictures(self, indices: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
         wanted = set(indices)

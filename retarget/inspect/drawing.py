@@ -1,4 +1,7 @@
-"""Stages as pictures: labels, flow, meshes and differences in colours that can be read."""
+"""Stages as pictures: labels, flow, meshes and differences in colours that can be read.
+
+Drawn with OpenCV: torchvision's utilities do the same, but importing them takes four seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchvision.utils import draw_keypoints, flow_to_image
 
 from drn_core.prior.person import PersonLayers
 from retarget.records import FloatArray, Pose, UInt8Array
@@ -43,7 +44,7 @@ def draw_labels(labels: npt.NDArray[np.integer[Any]], count: int) -> UInt8Array:
 
 
 def draw_flow(flow: FloatArray, is_there: npt.NDArray[np.bool_]) -> UInt8Array:
-    """Draw a flow on the colour wheel: hue is direction, saturation length against the longest.
+    """Draw a flow on the colour wheel: hue is direction (red to the right), saturation length against the longest.
 
     Args:
         flow: (2, H, W), pixels.
@@ -52,9 +53,15 @@ def draw_flow(flow: FloatArray, is_there: npt.NDArray[np.bool_]) -> UInt8Array:
     Returns:
         (H, W, 3) uint8; white is no motion, grey nothing.
     """
-    shown = np.where(is_there[None], flow, 0.0).astype(np.float32)
-    wheel = flow_to_image(torch.from_numpy(shown)).permute(1, 2, 0).numpy()
-    return np.asarray(np.where(is_there[..., None], wheel, _GREY), np.uint8)
+    length, degrees = cv2.cartToPolar(flow[0], flow[1], angleInDegrees=True)
+    longest = max(float(length[is_there].max(initial=0.0)), 1e-6)
+    wheel = np.empty((*flow.shape[1:], 3), np.uint8)
+    wheel[..., 0] = (degrees / 2).astype(np.uint8) % 180  # OpenCV counts hues in steps of two degrees
+    wheel[..., 1] = np.clip(length * (255 / longest), 0, 255).astype(np.uint8)
+    wheel[..., 2] = 255
+    picture = cv2.cvtColor(wheel, cv2.COLOR_HSV2RGB)
+    picture[~is_there] = _GREY
+    return np.asarray(picture, np.uint8)
 
 
 def draw_weight(weight: FloatArray) -> UInt8Array:
@@ -68,15 +75,13 @@ def draw_difference(first: UInt8Array, second: UInt8Array) -> UInt8Array:
     return np.asarray(np.clip(cv2.absdiff(first, second).astype(np.int32) * _DIFFERENCE_GAIN, 0, 255), np.uint8)
 
 
-def draw_points(rgb: UInt8Array, pose: Pose, *, colour: str = "white") -> UInt8Array:
-    """Return a copy of a picture with a pose's trusted joints as dots."""
-    trusted = pose.keypoints[pose.confidence > 0.05]
-    if len(trusted) == 0:
-        return rgb.copy()
+def draw_points(rgb: UInt8Array, pose: Pose) -> UInt8Array:
+    """Return a copy of a picture with a pose's trusted joints as white dots."""
+    canvas = rgb.copy()
     radius = max(2, round(min(rgb.shape[:2]) / 200))
-    picture = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
-    drawn = draw_keypoints(picture, torch.from_numpy(trusted)[None], colors=colour, radius=radius)
-    return np.ascontiguousarray(drawn.permute(1, 2, 0).numpy())
+    for x, y in np.round(pose.keypoints[pose.confidence > 0.05]).astype(int).tolist():
+        cv2.circle(canvas, (x, y), radius, (255, 255, 255), -1, cv2.LINE_AA)
+    return canvas
 
 
 def draw_mesh(rgb: UInt8Array, person: PersonLayers) -> UInt8Array:

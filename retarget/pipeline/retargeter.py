@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from drn_core.model.records import DRNOutput
 from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
 from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
@@ -21,6 +20,9 @@ from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, build_source, fit_photo
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
 from retarget.records import PoseTrack, UInt8Array
+
+if TYPE_CHECKING:
+    from drn_core.model.records import DRNOutput
 
 __all__ = ["MotionPlan", "RenderedFrame", "Retargeter"]
 
@@ -34,12 +36,14 @@ class MotionPlan:
         orders: (T, 9) layer ids, back to front.
         pts: (T,) the driver's times in ticks.
         time_base: seconds per tick, as a float.
+        origin_pts: the time that backgrounds start at; None for that of the first frame.
     """
 
     track: TransferredTrack
     orders: npt.NDArray[np.int64]
     pts: npt.NDArray[np.int64]
     time_base: float
+    origin_pts: int | None = None
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -54,8 +58,20 @@ class MotionPlan:
             if isinstance(value := getattr(self.track, each.name), np.ndarray) and len(value) == whole
         }
         return replace(
-            self, track=replace(self.track, **parts), orders=self.orders[start:stop], pts=self.pts[start:stop]
+            self,
+            track=replace(self.track, **parts),
+            orders=self.orders[start:stop],
+            pts=self.pts[start:stop],
+            origin_pts=self._origin,
         )
+
+    def seconds_at(self, index: int) -> float:
+        """Return the time of a frame from the clip's first."""
+        return float(self.pts[index] - self._origin) * self.time_base
+
+    @property
+    def _origin(self) -> int:
+        return int(self.pts[0]) if self.origin_pts is None else self.origin_pts
 
 
 @dataclass(frozen=True)
@@ -162,8 +178,8 @@ class Retargeter:
             if is_transparent:
                 image = self._renderer.cut_out(frame)
             else:
-                seconds = float(plan.pts[index] - plan.pts[0]) * plan.time_base
-                image = self._renderer.paint(frame, torch.from_numpy(behind.at(seconds, frame)))
+                room = behind.at(plan.seconds_at(index), frame)
+                image = self._renderer.paint(frame, torch.from_numpy(room))
             yield RenderedFrame(np.asarray(image.numpy(), np.uint8), index, int(plan.pts[index]), frame)
 
     def pose(self, plan: MotionPlan, index: int) -> PriorFrame:
