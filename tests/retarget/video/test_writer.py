@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -340,7 +341,7 @@ def test_devices_are_never_replaced() -> None:
         check_output_path("/dev/null", EncodeConfig(codec="png"), overwrite=True)
 
 
-def test_a_folder_without_permission(tmp_path: Path) -> None:
+def test_a_folder_without_permission() -> None:
     script = (
         "import os, sys\n"
         "from retarget.config import EncodeConfig\n"
@@ -350,13 +351,12 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         "try:\n    check_output_path(sys.argv[1], EncodeConfig())\n"
         "except OutputError as error:\n    print(error)\n"
     )
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o555)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    result = subprocess.run(
-        [sys.executable, "-c", script, locked / "clip.mp4"], capture_output=True, text=True, cwd=REPOSITORY, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own can't be entered by another user
+        Path(folder).chmod(0o555)
+        result = subprocess.run(
+            [sys.executable, "-c", script, Path(folder, "clip.mp4")],
+            capture_output=True, text=True, cwd=REPOSITORY, check=False,
+        )  # fmt: skip
     assert "no permission to write" in result.stdout, result.stderr
 
 
