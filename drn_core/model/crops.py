@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from drn_core.model.records import SourceInput
 
-__all__ = ["CropBox", "crop_maps", "crop_source", "flow_between_crops", "points_to_crop"]
+__all__ = ["CropBox", "crop_maps", "crop_source", "flow_between_crops", "person_crop_box", "points_to_crop"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,45 @@ class CropBox:
     def clipped(self, size_hw: tuple[int, int]) -> CropBox:
         """Return the part of the box inside a picture of this size."""
         return CropBox(max(self.x0, 0), max(self.y0, 0), min(self.x1, size_hw[1]), min(self.y1, size_hw[0]))
+
+
+def person_crop_box(
+    keypoints: Tensor,
+    confidence: Tensor,
+    frame_hw: tuple[int, int],
+    size_hw: tuple[int, int],
+    *,
+    margin: float = 0.16,
+    min_confidence: float = 0.3,
+) -> CropBox:
+    """Box a person for the network: training and inference frame people by the same rule.
+
+    Args:
+        keypoints: (33, 2) or (T, 33, 2), (x, y) in frame pixels; several frames share one box.
+        confidence: (33,) or (T, 33) in [0, 1].
+        frame_hw: size of the frame.
+        size_hw: the network's size, whose aspect the box takes.
+        margin: added on each side, as a share of the extent of the joints; the head's top lies beyond them.
+        min_confidence: joints below are left out, if any are above.
+
+    Returns:
+        A box of whole pixels, which may reach beyond the frame where the frame cuts the person.
+    """
+    points, sure = keypoints.reshape(-1, 2).float(), confidence.reshape(-1)
+    height, width = frame_hw
+    # Joints guessed outside of the frame would only enlarge the box beyond anything to be seen.
+    bound = points.new_tensor([width - 1.0, height - 1.0])
+    inside = points.clamp(min=points.new_zeros(2), max=bound)
+    usable = inside[(sure >= min_confidence) & torch.isfinite(points).all(dim=-1)]
+    if len(usable) == 0:
+        return CropBox(0, 0, width, height)
+    low, high = usable.amin(dim=0), usable.amax(dim=0)
+    centre = ((low + high) / 2).tolist()
+    extent_x, extent_y = ((high - low) * (1 + 2 * margin)).clamp_min(16.0).tolist()
+    scale = max(extent_x / size_hw[1], extent_y / size_hw[0])
+    half_x, half_y = scale * size_hw[1] / 2, scale * size_hw[0] / 2
+    x0, y0 = round(centre[0] - half_x), round(centre[1] - half_y)
+    return CropBox(x0, y0, x0 + max(round(2 * half_x), 1), y0 + max(round(2 * half_y), 1))
 
 
 def points_to_crop(points: Tensor, box: CropBox, size_hw: tuple[int, int]) -> Tensor:

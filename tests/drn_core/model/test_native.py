@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from drn_core.model.crops import CropBox, crop_maps, crop_source, flow_between_crops, points_to_crop
+from drn_core.model.crops import CropBox, crop_maps, crop_source, flow_between_crops, person_crop_box, points_to_crop
 from drn_core.model.native import blend_native, displace_points
 from drn_core.model.records import DRNOutput, PoseBranchOutput
 from drn_core.model.sampling import warp_image
@@ -116,3 +116,23 @@ def test_flow_between_crops_of_different_boxes() -> None:
 def test_empty_box_is_refused() -> None:
     with pytest.raises(ValueError, match="empty box"):
         CropBox(4, 4, 4, 8)
+
+
+def test_person_box_has_the_networks_aspect_and_its_margin() -> None:
+    keypoints = torch.tensor([[50.0, 20.0], [70.0, 180.0], [400.0, 90.0]])
+    confidence = torch.tensor([1.0, 1.0, 0.1])
+    box = person_crop_box(keypoints, confidence, (240, 320), (256, 128), margin=0.25)
+    height, width = box.size_hw
+    assert height == 240  # 160 and a quarter of it on either side
+    assert width == 120
+    assert (box.x0 + box.x1) / 2 == pytest.approx(60, abs=1)
+
+
+def test_person_box_of_nobody_is_the_frame() -> None:
+    assert person_crop_box(torch.zeros(33, 2), torch.zeros(33), (48, 64), (32, 32)) == CropBox(0, 0, 64, 48)
+
+
+def test_guessed_joints_outside_do_not_enlarge_the_box() -> None:
+    keypoints = torch.tensor([[50.0, 20.0], [50.0, 900.0]])
+    box = person_crop_box(keypoints, torch.ones(2), (100, 100), (64, 64), margin=0.0)
+    assert box.y1 <= 101
