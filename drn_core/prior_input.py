@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +50,7 @@ class PriorInputRenderer:
         keypoints: Array,
         confidence: Array,
         depth: Array,
-        order: Array,
+        order: npt.NDArray[Any],
         *,
         background: Tensor,
         box: CropBox,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from drn_core.model.records import DRNInput
 
-__all__ = ["TrainingBatch", "collate", "to_device"]
+__all__ = ["TrainingBatch", "collate"]
 
 T = TypeVar("T")
 
@@ -65,14 +65,3 @@ def _join(name: str, values: list[Any]) -> Any:
     if is_dataclass(first):
         return collate(values)
     return first
-
-
-def to_device(batch: T, device: torch.device) -> T:
-    """Move every tensor of a nested dataclass."""
-    record: Any = batch
-    moved = {
-        field.name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else to_device(value, device)
-        for field in fields(record)
-        if isinstance(value := getattr(record, field.name), Tensor) or is_dataclass(value)
-    }
-    return replace(record, **moved)  # type: ignore[no-any-return]

@@ -10,7 +10,20 @@ from torch.nn import functional as F
 
 from drn_core.model.records import SourceInput
 
-__all__ = ["CropBox", "crop_maps", "crop_source", "flow_between_crops", "person_crop_box", "points_to_crop"]
+__all__ = [
+    "CropBox",
+    "crop_maps",
+    "crop_source",
+    "flow_between_crops",
+    "person_crop_box",
+    "points_to_crop",
+    "track_crop_boxes",
+]
+
+
+# Around the joints' extent, as a share of it; the top of the head lies beyond them.
+_MARGIN = 0.16
+_MIN_CONFIDENCE = 0.3
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,8 @@ def person_crop_box(
     frame_hw: tuple[int, int],
     size_hw: tuple[int, int],
     *,
-    margin: float = 0.16,
-    min_confidence: float = 0.3,
+    margin: float = _MARGIN,
+    min_confidence: float = _MIN_CONFIDENCE,
 ) -> CropBox:
     """Box a person for the network: training and inference frame people by the same rule.
 
@@ -68,12 +81,57 @@ def person_crop_box(
         confidence: (33,) or (T, 33) in [0, 1].
         frame_hw: size of the frame.
         size_hw: the network's size, whose aspect the box takes.
-        margin: added on each side, as a share of the extent of the joints; the head's top lies beyond them.
+        margin: added on each side, as a share of the extent of the joints.
         min_confidence: joints below are left out, if any are above.
 
     Returns:
         A box of whole pixels, which may reach beyond the frame where the frame cuts the person.
     """
+    centre, scale = _framing(keypoints, confidence, frame_hw, size_hw, margin, min_confidence)
+    return _box_around(centre, scale, size_hw)
+
+
+def track_crop_boxes(
+    keypoints: Tensor, confidence: Tensor, frame_hw: tuple[int, int], size_hw: tuple[int, int], *, radius: int = 15
+) -> list[CropBox]:
+    """Box a moving person, frame by frame, calmly: one size for all frames, a centre that glides.
+
+    A crop that jumps would make the network's input, and with it the result, flicker.
+
+    Args:
+        keypoints: (T, 33, 2), (x, y) in frame pixels.
+        confidence: (T, 33) in [0, 1].
+        frame_hw: size of the frames.
+        size_hw: the network's size.
+        radius: frames before and after that the centre is the mean of.
+
+    Returns:
+        T boxes of one size. It is that of the frame which needs the largest, up to the 95th percentile.
+    """
+    framings = [
+        _framing(points, sure, frame_hw, size_hw, _MARGIN, _MIN_CONFIDENCE)
+        for points, sure in zip(keypoints, confidence, strict=True)
+    ]
+    if not framings:
+        return []
+    centres = torch.stack([centre for centre, _ in framings])
+    scale = float(torch.quantile(torch.tensor([scale for _, scale in framings]), 0.95))
+    boxes = []
+    for index in range(len(centres)):
+        window = centres[max(index - radius, 0) : index + radius + 1]
+        boxes.append(_box_around(window.mean(dim=0), scale, size_hw))
+    return boxes
+
+
+def _framing(
+    keypoints: Tensor,
+    confidence: Tensor,
+    frame_hw: tuple[int, int],
+    size_hw: tuple[int, int],
+    margin: float,
+    min_confidence: float,
+) -> tuple[Tensor, float]:
+    """Return the box's centre (2,) and the frame pixels per crop pixel."""
     points, sure = keypoints.reshape(-1, 2).float(), confidence.reshape(-1)
     height, width = frame_hw
     # Joints guessed outside of the frame would only enlarge the box beyond anything to be seen.
@@ -81,14 +139,16 @@ def person_crop_box(
     inside = points.clamp(min=points.new_zeros(2), max=bound)
     usable = inside[(sure >= min_confidence) & torch.isfinite(points).all(dim=-1)]
     if len(usable) == 0:
-        return CropBox(0, 0, width, height)
+        return bound / 2, max(width / size_hw[1], height / size_hw[0])
     low, high = usable.amin(dim=0), usable.amax(dim=0)
-    centre = ((low + high) / 2).tolist()
     extent_x, extent_y = ((high - low) * (1 + 2 * margin)).clamp_min(16.0).tolist()
-    scale = max(extent_x / size_hw[1], extent_y / size_hw[0])
-    half_x, half_y = scale * size_hw[1] / 2, scale * size_hw[0] / 2
-    x0, y0 = round(centre[0] - half_x), round(centre[1] - half_y)
-    return CropBox(x0, y0, x0 + max(round(2 * half_x), 1), y0 + max(round(2 * half_y), 1))
+    return (low + high) / 2, max(extent_x / size_hw[1], extent_y / size_hw[0])
+
+
+def _box_around(centre: Tensor, scale: float, size_hw: tuple[int, int]) -> CropBox:
+    height, width = max(round(scale * size_hw[0]), 1), max(round(scale * size_hw[1]), 1)
+    x0, y0 = round(float(centre[0]) - (width - 1) / 2), round(float(centre[1]) - (height - 1) / 2)
+    return CropBox(x0, y0, x0 + width, y0 + height)
 
 
 def points_to_crop(points: Tensor, box: CropBox, size_hw: tuple[int, int]) -> Tensor:

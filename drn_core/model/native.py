@@ -14,7 +14,7 @@ from drn_core.model.crops import CropBox, points_to_crop
 from drn_core.model.records import DRNOutput
 from drn_core.model.sampling import resize_maps, sample_points
 
-__all__ = ["blend_native", "displace_points"]
+__all__ = ["blend_region", "displace_points"]
 
 # Inverting a flow whose slope is below one half: after five rounds 1/32 of it is left.
 _INVERSION_ROUNDS = 5
@@ -44,45 +44,45 @@ def displace_points(points: Tensor, residual_flow: Tensor, box: CropBox) -> Tens
     return points + (moved - start).to(points.dtype) * scale
 
 
-def blend_native(output: DRNOutput, moved_prior: Tensor, box: CropBox, *, feather_px: int = 8) -> Tensor:
-    """Bring content and corrections of a crop into whole frames.
+def blend_region(
+    output: DRNOutput, region: Tensor, box: CropBox, frame_hw: tuple[int, int], *, feather_px: int = 8
+) -> Tensor:
+    """Bring content and corrections of a crop into the part of the frame that the crop covers.
 
     Convention:
         with v, C, D the upsampled visibility, content and correction (detail and face):
-        out = v * moved_prior + (1 - v) * C + D inside the box. A network without a prior replaces the picture.
+        out = v * region + (1 - v) * C + D. A network without a prior replaces the picture.
 
     Args:
         output: of the crop `box`, B frames.
-        moved_prior: (B, 3, H, W) in [0, 1], the prior at native size after `displace_points`.
+        region: (B, 3, h', w') in [0, 1]: `box.clipped(frame_hw)` of the frames, the prior at native size after
+            `displace_points`.
         box: the crop's place in the frames.
+        frame_hw: size of the frames.
         feather_px: width, in crop pixels, over which everything fades out towards crop sides inside the frame.
 
     Returns:
-        (B, 3, H, W) in [0, 1], equal to `moved_prior` outside the box.
+        (B, 3, h', w') in [0, 1].
     """
-    frame_hw = (moved_prior.shape[-2], moved_prior.shape[-1])
     inside = box.clipped(frame_hw)
     crop_hw = (output.image.shape[-2], output.image.shape[-1])
-    feather = _feather(box, inside, frame_hw, feather_px, crop_hw).to(moved_prior.device)
+    feather = _feather(box, inside, frame_hw, feather_px, crop_hw).to(region.device)
 
-    def up(maps: Tensor) -> Tensor:
+    def up(*maps: Tensor) -> Tensor:
         rows = slice(inside.y0 - box.y0, inside.y1 - box.y0)
         columns = slice(inside.x0 - box.x0, inside.x1 - box.x0)
-        return resize_maps(maps.float(), box.size_hw)[..., rows, columns]
+        return resize_maps(torch.cat(maps, dim=1).float(), box.size_hw)[..., rows, columns]
 
-    frame = (..., slice(inside.y0, inside.y1), slice(inside.x0, inside.x1))
-    picture = moved_prior[frame]
     pose = output.pose
     if pose.visibility is None:
-        picture = torch.lerp(picture, up(output.image), feather)
-    else:
-        if pose.content is not None:
-            picture = torch.lerp(picture, up(pose.content), (1 - up(pose.visibility)) * feather)
-        if output.detail is not None or output.face is not None:
-            picture = picture + up(output.correction) * feather
-    result = moved_prior.clone()
-    result[frame] = picture.clamp(0, 1)
-    return result
+        return torch.lerp(region, up(output.image), feather).clamp(0, 1)
+    picture = region
+    if pose.content is not None:
+        painted = up(pose.content, pose.visibility)
+        picture = torch.lerp(picture, painted[:, :3], (1 - painted[:, 3:]) * feather)
+    if output.detail is not None or output.face is not None:
+        picture = picture + up(output.correction) * feather
+    return picture.clamp(0, 1)
 
 
 def _feather(

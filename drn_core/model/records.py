@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["DRNInput", "DRNOutput", "DriverInput", "PoseBranchOutput", "SourceFeatures", "SourceInput"]
+T = TypeVar("T")
+
+__all__ = ["DRNInput", "DRNOutput", "DriverInput", "PoseBranchOutput", "SourceFeatures", "SourceInput", "to_device"]
 
 
 @dataclass(frozen=True)
@@ -150,3 +153,14 @@ class DRNOutput:
     def correction(self) -> Tensor:
         """(B, 3, h, w): what detail and face modules add to the coarse image."""
         return torch.sub(self.image, self.pose.coarse)
+
+
+def to_device(batch: T, device: torch.device) -> T:
+    """Move every tensor of a nested dataclass."""
+    record: Any = batch
+    moved = {
+        field.name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else to_device(value, device)
+        for field in fields(record)
+        if isinstance(value := getattr(record, field.name), Tensor) or is_dataclass(value)
+    }
+    return replace(record, **moved)  # type: ignore[no-any-return]

@@ -16,13 +16,14 @@ from drn_core.atomic import replace_file
 from drn_core.config import TrainConfig
 from drn_core.config_json import to_json
 from drn_core.data.feed import PairDataset, batches
-from drn_core.data.records import TrainingBatch, collate, to_device
+from drn_core.data.records import TrainingBatch, collate
 from drn_core.errors import TrainingError
 from drn_core.losses.adversarial import ImagePool
 from drn_core.losses.flow import Features
 from drn_core.model.build import build_drn
 from drn_core.model.checkpoint import ModelCard, save_checkpoint
 from drn_core.model.discriminator import DiscriminatorPair
+from drn_core.model.records import to_device
 from drn_core.skeleton import NUM_JOINTS
 from drn_core.training.distributed import Processes
 from drn_core.training.ema import WeightAverage

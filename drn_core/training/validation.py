@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from drn_core.data.records import TrainingBatch, to_device
+from drn_core.data.records import TrainingBatch
 from drn_core.losses.reconstruction import ssim_loss, weighted_mean
 from drn_core.model.drn import DRN
-from drn_core.model.records import DRNOutput
+from drn_core.model.records import DRNOutput, to_device
 
 __all__ = ["validate"]
 

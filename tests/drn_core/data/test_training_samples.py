@@ -12,9 +12,10 @@ from drn_core.data.augment import augmented, flipped, retoned
 from drn_core.data.deepfashion import DeepFashionDataset, read_keypoints, read_pairs
 from drn_core.data.feed import batches
 from drn_core.data.packs import PACK_SUFFIX, PackDataset, read_pack_header, write_pack
-from drn_core.data.records import TrainingBatch, collate, to_device
+from drn_core.data.records import TrainingBatch, collate
 from drn_core.data.synthetic_packs import write_synthetic_packs
 from drn_core.errors import DataError
+from drn_core.model.records import to_device
 from drn_core.model.sampling import warp_image
 from drn_core.skeleton import JOINT_INDEX
 from tests.drn_core.training.pairs import MadePairs

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 
-from drn_core.model.crops import CropBox, crop_maps, crop_source, flow_between_crops, person_crop_box, points_to_crop
-from drn_core.model.native import blend_native, displace_points
+from drn_core.model.crops import (
+    CropBox,
+    crop_maps,
+    crop_source,
+    flow_between_crops,
+    person_crop_box,
+    points_to_crop,
+    track_crop_boxes,
+)
+from drn_core.model.native import blend_region, displace_points
 from drn_core.model.records import DRNOutput, PoseBranchOutput
 from drn_core.model.sampling import warp_image
 
@@ -24,6 +33,15 @@ def uniform_output(visibility: float, size: int = 64) -> DRNOutput:
         content=plane,
     )
     return DRNOutput(image=plane, pose=pose, detail=None, face=None, face_mask=None)
+
+
+def blend(output: DRNOutput, picture: torch.Tensor) -> torch.Tensor:
+    """Blend into a whole frame."""
+    inside = BOX.clipped((120, 160))
+    result = picture.clone()
+    part = (..., slice(inside.y0, inside.y1), slice(inside.x0, inside.x1))
+    result[part] = blend_region(output, picture[part], BOX, (120, 160))
+    return result
 
 
 def test_zero_flow_leaves_points_bit_exact() -> None:
@@ -56,12 +74,12 @@ def _read(maps: torch.Tensor, x: float, y: float) -> torch.Tensor:
 
 def test_full_visibility_leaves_the_picture_alone() -> None:
     picture = torch.rand(1, 3, 120, 160)
-    assert torch.equal(blend_native(uniform_output(1.0), picture, BOX), picture)
+    assert torch.equal(blend(uniform_output(1.0), picture), picture)
 
 
 def test_content_only_where_visibility_says_so_and_nothing_outside_the_box() -> None:
     picture = torch.rand(1, 3, 120, 160)
-    result = blend_native(uniform_output(0.0), picture, BOX)
+    result = blend(uniform_output(0.0), picture)
     torch.testing.assert_close(result[..., 40:80, 60:100], torch.full((1, 3, 40, 40), 0.25))
     assert torch.equal(result[..., :16], picture[..., :16])
     assert torch.equal(result[..., 144:], picture[..., 144:])
@@ -69,7 +87,7 @@ def test_content_only_where_visibility_says_so_and_nothing_outside_the_box() -> 
 
 def test_changes_fade_out_towards_sides_inside_the_frame_only() -> None:
     picture = torch.rand(1, 3, 120, 160)
-    change = (blend_native(uniform_output(0.0), picture, BOX) - 0.25).abs().amax(dim=1)[0]
+    change = (blend(uniform_output(0.0), picture) - 0.25).abs().amax(dim=1)[0]
     assert change[60, 17] > 0.05  # still mostly the picture
     # The box reaches beyond the frame's top: the picture's own edge is no seam.
     assert change[0, 80] < 1e-6
@@ -79,14 +97,14 @@ def test_corrections_are_added_at_native_size() -> None:
     picture = torch.full((1, 3, 120, 160), 0.5)
     output = uniform_output(1.0)
     output = replace(output, image=output.pose.coarse + 0.125, detail=torch.full((1, 3, 64, 64), 0.125))
-    result = blend_native(output, picture, BOX)
+    result = blend(output, picture)
     torch.testing.assert_close(result[..., 40:80, 60:100], torch.full((1, 3, 40, 40), 0.625))
 
 
 def test_network_without_prior_replaces_the_crop() -> None:
     output = uniform_output(1.0)
     output = replace(output, pose=replace(output.pose, residual_flow=None, visibility=None))
-    result = blend_native(output, torch.rand(1, 3, 120, 160), BOX)
+    result = blend(output, torch.rand(1, 3, 120, 160))
     torch.testing.assert_close(result[..., 40:80, 60:100], torch.full((1, 3, 40, 40), 0.25))
 
 
@@ -129,10 +147,21 @@ def test_person_box_has_the_networks_aspect_and_its_margin() -> None:
 
 
 def test_person_box_of_nobody_is_the_frame() -> None:
-    assert person_crop_box(torch.zeros(33, 2), torch.zeros(33), (48, 64), (32, 32)) == CropBox(0, 0, 64, 48)
+    assert person_crop_box(torch.zeros(33, 2), torch.zeros(33), (48, 64), (24, 32)) == CropBox(0, 0, 64, 48)
 
 
 def test_guessed_joints_outside_do_not_enlarge_the_box() -> None:
     keypoints = torch.tensor([[50.0, 20.0], [50.0, 900.0]])
     box = person_crop_box(keypoints, torch.ones(2), (100, 100), (64, 64), margin=0.0)
     assert box.y1 <= 101
+
+
+def test_boxes_of_a_track_share_a_size_and_glide() -> None:
+    base = torch.tensor([[20.0, 20.0], [60.0, 120.0]])
+    jitter = 6 * torch.rand(60, 1, 2, generator=torch.Generator().manual_seed(0))
+    keypoints = base + jitter + torch.arange(60.0)[:, None, None] * torch.tensor([2.0, 0.0])
+    boxes = track_crop_boxes(keypoints, torch.ones(60, 2), (200, 300), (64, 64))
+    assert len({box.size_hw for box in boxes}) == 1
+    steps = [after.x0 - before.x0 for before, after in pairwise(boxes[20:40])]
+    assert all(1 <= step <= 3 for step in steps)
+    assert track_crop_boxes(keypoints[:0], torch.ones(0, 2), (200, 300), (64, 64)) == []
