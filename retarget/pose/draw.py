@@ -48,8 +48,9 @@ def draw_pose(rgb: UInt8Array, pose: Pose, *, is_detected: bool = True) -> UInt8
             if hand[:, 2].max() > 0:
                 for first, second in _FINGERS:
                     _line(canvas, hand[first, :2], hand[second, :2], colour, 1)
-    if pose.face is not None and not np.isnan(pose.face).any():
-        for x, y in np.round(pose.face[:, :2]).astype(int).tolist():
+    if pose.face is not None and np.isfinite(pose.face).all():
+        height, width = rgb.shape[:2]
+        for x, y in np.round(np.clip(pose.face[:, :2], -1, (width, height))).astype(int).tolist():
             cv2.circle(canvas, (x, y), max(1, thickness // 2), _FACE, -1)
     return canvas
 

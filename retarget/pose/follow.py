@@ -15,7 +15,7 @@ from retarget.smoothing.trunk import TRUNK_CORNERS, torso_size_px
 
 __all__ = ["PersonFollower"]
 
-_SEARCH_EVERY: Final = 8
+_SEARCH_EVERY: Final = 5
 """Frames between two searches of the whole picture while nobody is in sight."""
 _LOOK_AROUND_EVERY: Final = 15
 """Frames between two looks for newcomers around the person that is followed."""
@@ -23,10 +23,12 @@ _REACH: Final = 1.7
 """Side of the neighbourhood that is looked at, in sides of the person's region."""
 _MAX_NEIGHBOURS: Final = 4
 _PATIENCE: Final = 20
-"""Frames after which somebody who is nobody else is taken for the lost person, whatever they look like."""
+"""Frames after which somebody who is nobody else is taken for the lost person, whatever they look like; as many as the
+person was seen for, if those are fewer."""
 _MAX_STEP: Final = 0.6
 """A trunk that is found further from where it was expected, in its own size, has to look alike."""
 _ALIKE: Final = 0.6
+_MUCH_MORE_ALIKE: Final = 0.25
 _DISTANCE_WEIGHT: Final = 2.5
 _KEEP_COLOURS: Final = 0.8
 _LEARN_EVERY: Final = 5
@@ -40,10 +42,10 @@ class _Subject:
     def __init__(self, rgb: UInt8Array, seen: Detection) -> None:
         self.seen = seen
         self.frames_hidden = 0
+        self.frames_seen = 1
         self._region = seen.region
         self._colours = torso_colours(rgb, seen.pose.keypoints)
         self._speed_xy = np.zeros(2)
-        self._frames_seen = 0
 
     @property
     def region(self) -> Region:
@@ -62,12 +64,16 @@ class _Subject:
         self._speed_xy = _KEEP_SPEED * self._speed_xy + (1 - _KEEP_SPEED) * moved
         self._region = self._region.toward(found.region)
         self.seen, self.frames_hidden = found, 0
-        self._frames_seen += 1
-        is_due = is_clear and self._frames_seen % _LEARN_EVERY == 0
+        self.frames_seen += 1
+        is_due = is_clear and self.frames_seen % _LEARN_EVERY == 0
         colours = torso_colours(rgb, found.pose.keypoints) if is_due else None
         if colours is not None:
             known = self._colours
             self._colours = colours if known is None else _KEEP_COLOURS * known + (1 - _KEEP_COLOURS) * colours
+
+    def move_to(self, seen: Detection) -> None:
+        """Go on from another place with the same looks."""
+        self.seen, self._region, self._speed_xy = seen, seen.region, np.zeros(2)
 
     def missed(self) -> None:
         """Go on as before for a while, ever slower."""
@@ -161,6 +167,8 @@ class PersonFollower:
         self._follow_others(rgb, person)
         if found is None or not self._is_person(rgb, person, found):
             found = self._search(rgb, person)
+        elif (mistaken := self._mistaken(rgb, person, found)) is not None:
+            found = self._change_places(rgb, person, found, mistaken)
         elif self._frames % _LOOK_AROUND_EVERY == 0:
             self._look_around(rgb, person, found)
         if found is None:
@@ -176,8 +184,24 @@ class PersonFollower:
                 if person.affinity(rgb, found) < other.affinity(rgb, found):
                     return False
                 other.missed()
-        is_patient = person.frames_hidden < _PATIENCE
+        is_patient = person.frames_hidden < min(_PATIENCE, person.frames_seen)
         return person.gap(found) < _MAX_STEP or person.likeness(rgb, found) > _ALIKE or not is_patient
+
+    def _mistaken(self, rgb: UInt8Array, person: _Subject, found: Detection) -> _Subject | None:
+        """Return who of the others looks like the person, where `found` does not: they were mixed up a while ago."""
+        in_sight = [other for other in self._others if other.frames_hidden == 0]
+        if not in_sight or (likeness := person.likeness(rgb, found)) > _ALIKE:
+            return None
+        alike = max(in_sight, key=lambda other: person.likeness(rgb, other.seen))
+        is_clearer = person.likeness(rgb, alike.seen) > max(_ALIKE, likeness + _MUCH_MORE_ALIKE)
+        return alike if is_clearer and not is_same_person(alike.seen, found) else None
+
+    def _change_places(self, rgb: UInt8Array, person: _Subject, found: Detection, other: _Subject) -> Detection | None:
+        """Give each their own sight back."""
+        self._others.remove(other)
+        self._others.append(_Subject(rgb, found))
+        person.move_to(other.seen)
+        return self._estimator.estimate(rgb, other.region, with_mask=True)
 
     def _follow_others(self, rgb: UInt8Array, person: _Subject) -> None:
         """Keep up with those who are close enough to be mistaken for the person; forget who is gone."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from drn_core.skeleton import JOINT_INDEX, NUM_JOINTS
 from retarget.pose.estimator import Box, Detection, size_of
-from retarget.pose.joint_flow import median_motion, trunk_motion
+from retarget.pose.joint_flow import FlowField, JointFlow, TrunkFlow, joint_flow, trunk_flow
 from retarget.records import FloatArray, UInt8Array
 from retarget.smoothing.links import MotionLink
 from retarget.smoothing.trunk import FOOT_JOINTS, TRUNK_CORNERS, TRUNK_JOINTS, torso_size_px
@@ -38,23 +38,17 @@ _KEY_GROWTH: Final = 1.15
 _MIN_KEY_QUALITY: Final = 0.3
 _OFF_TRUNK: Final = 0.05
 """A hip or shoulder that moves otherwise than the trunk by this share of its size is hidden by something."""
+_PLAIN: Final = 0.7
+"""Texture, in grey levels per pixel, at which flow is believed half: in plain cloth it is a guess."""
+_LEAST_TRUNK_QUALITY: Final = 0.1
 _MODEL_SHARE: Final = 0.5
 """Quality of a joint's motion that is taken from the trunk, against the trunk's own."""
 
 
-def _radii() -> FloatArray:
-    """Radius of the disc around each joint against the trunk's size, in the sign convention of `median_motion`.
-
-    Never around joints of the arms: around a moving wrist most pixels are the trunk behind it.
-    """
-    radii = np.zeros(NUM_JOINTS, np.float32)
-    radii[list(TRUNK_JOINTS)] = 0.13
-    radii[TRUNK_CORNERS] = 0.18
-    radii[list(FOOT_JOINTS)] = -0.09
-    return radii
-
-
-_RADII: Final = _radii()
+_TRUNK_RADII: Final = np.array([0.18 if joint in TRUNK_CORNERS else 0.13 for joint in TRUNK_JOINTS], np.float32)
+"""Radii of the discs against the trunk's size. Around joints of the arms nothing is measured: most pixels around a
+moving wrist are the trunk behind it."""
+_FOOT_RADII: Final = np.full(len(FOOT_JOINTS), 0.09, np.float32)
 
 
 @dataclass(frozen=True)
@@ -116,7 +110,8 @@ class ImageMotion:
         mask = first.person.mask
         on_person = _on_person(None if mask is None else mask[window], grey.shape)
         arms = _arm_cover(grey.shape, keypoints) | _arm_cover(grey.shape, next_keypoints)
-        shift, quality = _joint_motion(forth, _disagreement(forth, back), on_person, on_person & ~arms, keypoints)
+        field = FlowField(forth, _disagreement(forth, back), _gradient(grey))
+        shift, quality = _joint_motion(field, on_person, arms, keypoints)
         return MotionLink(first.index, second.index, shift / np.float32(scale), quality)
 
 
@@ -139,27 +134,35 @@ def _is_spent(link: MotionLink, key: _View, last: _View) -> bool:
 
 
 def _joint_motion(
-    flow: FloatArray, disagreement: FloatArray, on_person: BoolArray, off_arms: BoolArray, keypoints: FloatArray
+    field: FlowField, on_person: BoolArray, arms: BoolArray, keypoints: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return shift (33, 2) and quality (33,) of each joint, in the working picture."""
     size = torso_size_px(keypoints)
-    shift, spread, error = median_motion(flow, disagreement, on_person, off_arms, keypoints, _RADII * np.float32(size))
-    quality = _quality(error, spread, size)
+    shift, quality = _nothing()
+    for joints, radii, allowed in (
+        (list(TRUNK_JOINTS), _TRUNK_RADII, on_person & ~arms),
+        (list(FOOT_JOINTS), _FOOT_RADII, on_person),
+    ):
+        around = joint_flow(field, allowed, keypoints[joints], radii * np.float32(size))
+        shift[joints], quality[joints] = around.shift, _quality(around, size)
     on_trunk = np.zeros(on_person.shape, np.uint8)
     cv2.fillConvexPoly(on_trunk, np.round(np.clip(keypoints[TRUNK_CORNERS], -4096, 4096)).astype(np.int32), 1)
-    model, trunk_spread, trunk_error = trunk_motion(flow, disagreement, (on_trunk > 0) & off_arms)
-    trunk_quality = _MODEL_SHARE * float(_quality(trunk_error, trunk_spread, size))
+    trunk = trunk_flow(field, (on_trunk > 0) & on_person & ~arms)
+    trunk_quality = _MODEL_SHARE * float(_quality(trunk, size))
     for joint in TRUNK_CORNERS:
-        expected = model[:2] + model[2] * keypoints[joint] + model[3] * keypoints[joint, ::-1] * (-1, 1)
+        expected = trunk.at(keypoints[joint])
         is_off = np.hypot(*(shift[joint] - expected)) > _OFF_TRUNK * size
-        if quality[joint] < trunk_quality or (is_off and trunk_quality > 0):
+        if quality[joint] < trunk_quality or (is_off and trunk_quality > _LEAST_TRUNK_QUALITY):
             shift[joint], quality[joint] = expected, trunk_quality
     return shift, quality
 
 
-def _quality(error: FloatArray | float, spread: FloatArray | float, size: float) -> FloatArray:
-    exponent = (np.asarray(error) / (0.012 * size + 0.4)) ** 2 + (np.asarray(spread) / (0.03 * size + 0.6)) ** 2
-    return np.asarray(np.exp(-exponent), np.float32)
+def _quality(measured: JointFlow | TrunkFlow, size: float) -> FloatArray:
+    """In [0, 1]: near 1 where flow forth and back agree, all move as one, and there is something to see."""
+    error, spread = np.asarray(measured.error), np.asarray(measured.spread)
+    texture = np.asarray(measured.texture) ** 2
+    agreement = np.exp(-((error / (0.012 * size + 0.4)) ** 2) - (spread / (0.03 * size + 0.6)) ** 2)
+    return np.asarray(agreement * texture / (texture + _PLAIN**2), np.float32)
 
 
 def _common_window(first: Box, second: Box, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -182,10 +185,19 @@ def _grey(rgb: UInt8Array, scale: float) -> UInt8Array:
     return np.asarray(grey, np.uint8)
 
 
+def _gradient(grey: UInt8Array) -> FloatArray:
+    """Return the change of brightness per pixel across and down, in grey levels, of the slightly blurred picture."""
+    soft = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
+    across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    return np.stack([across, cv2.Sobel(soft, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)], axis=-1)
+
+
 def _on_person(mask: FloatArray | None, size_hw: tuple[int, ...]) -> BoolArray:
+    """Pixels well inside the person: at the edge flow is a mixture with the background's."""
     if mask is None:
         return np.ones(size_hw, bool)
-    return np.asarray(cv2.resize(mask, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0.5)
+    inside = cv2.resize(mask, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0.5
+    return np.asarray(cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
 
 
 def _disagreement(forth: FloatArray, back: FloatArray) -> FloatArray:

@@ -1,129 +1,187 @@
-"""Robust summaries of a flow field around joints and over the trunk, compiled and outside of the interpreter's lock."""
+"""Robust summaries of a flow field around joints and over the trunk.
+
+In plain cloth dense flow is a guess carried over from elsewhere, often "nothing moves": every pixel's vote is weighted
+by the detail at it, and every summary says how much detail there was.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from retarget.records import FloatArray
 
-__all__ = ["median_motion", "trunk_motion"]
+__all__ = ["FlowField", "JointFlow", "TrunkFlow", "joint_flow", "trunk_flow"]
 
 BoolArray = npt.NDArray[np.bool_]
+DoubleArray = npt.NDArray[np.float64]
 
+_GRID: Final = 15
+"""Discs are sampled on a grid of this many points across."""
 _MIN_PIXELS: Final = 12
-_MAX_RADIUS_STEPS: Final = 8
-"""Larger discs are sampled at every second, third, ... pixel."""
+_PLAIN: Final = 3.0
+"""Change of brightness, in grey levels per pixel, at which a pixel's vote counts half."""
 _MAX_TRUNK_SAMPLES: Final = 600
 _FIT_ROUNDS: Final = 6
 
 
-@numba.njit(cache=True, nogil=True)
-def median_motion(
-    flow: FloatArray,
-    disagreement: FloatArray,
-    on_person: BoolArray,
-    off_arms: BoolArray,
-    keypoints: FloatArray,
-    radii: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Take medians over a disc around each joint.
+@dataclass(frozen=True)
+class FlowField:
+    """Dense flow between two pictures and what is known of its worth.
+
+    Attributes:
+        flow: (H, W, 2) float32, pixels.
+        disagreement: (H, W) float32, distance between a point and where flow forth and back carries it, pixels.
+        gradient: (H, W, 2) float32, change of brightness per pixel across and down, in grey levels.
+    """
+
+    flow: FloatArray
+    disagreement: FloatArray
+    gradient: FloatArray
+
+
+@dataclass(frozen=True)
+class JointFlow:
+    """Flow around J joints.
+
+    Attributes:
+        shift: (J, 2) float32, median flow; 0 where too few pixels count.
+        spread: (J,) float32, median distance from it; infinite where too few pixels count.
+        error: (J,) float32, median disagreement; infinite where too few pixels count.
+        texture: (J,) float32, change of brightness, in grey levels per pixel, in the direction of least change.
+    """
+
+    shift: FloatArray
+    spread: FloatArray
+    error: FloatArray
+    texture: FloatArray
+
+
+@dataclass(frozen=True)
+class TrunkFlow:
+    """One similarity for the flow over the trunk: flow(x, y) = (tx + a x - b y, ty + a y + b x).
+
+    Attributes:
+        model: (tx, ty, a, b), float64.
+        spread: median distance from it, pixels; infinite where too few pixels count.
+        error: median disagreement, pixels; infinite where too few pixels count.
+        texture: as in `JointFlow`.
+    """
+
+    model: tuple[float, float, float, float]
+    spread: float
+    error: float
+    texture: float
+
+    def at(self, point: FloatArray) -> DoubleArray:
+        """Return the flow (2,) at a point."""
+        tx, ty, a, b = self.model
+        x, y = float(point[0]), float(point[1])
+        return np.array([tx + a * x - b * y, ty + a * y + b * x])
+
+
+_NO_TRUNK: Final = TrunkFlow((0.0, 0.0, 0.0, 0.0), np.inf, np.inf, 0.0)
+
+
+def _disc() -> DoubleArray:
+    steps = np.linspace(-1, 1, _GRID)
+    points: DoubleArray = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    inside: DoubleArray = points[np.hypot(*points.T) <= 1]
+    return inside
+
+
+_DISC: Final = _disc()
+
+
+def joint_flow(field: FlowField, allowed: BoolArray, centers: FloatArray, radii: FloatArray) -> JointFlow:
+    """Take weighted medians over a disc around each of J points.
 
     Args:
-        flow: (H, W, 2) float32, pixels.
-        disagreement: (H, W) float32, pixels.
-        on_person: (H, W) bool, pixels that count for knees and feet.
-        off_arms: (H, W) bool, pixels that count for head and trunk.
-        keypoints: (33, 2) float32, pixels.
-        radii: (33,) float32, pixels; 0 for joints that are not measured, negative for knees and feet.
-
-    Returns:
-        shift (33, 2), the median flow; spread (33,), the median distance from it; error (33,), the median
-        disagreement: float32, pixels. Spread and error are infinite where too few pixels count.
+        field: the flow.
+        allowed: (H, W) bool, pixels that count.
+        centers: (J, 2), pixels.
+        radii: (J,), pixels.
     """
-    height, width = on_person.shape
-    shift = np.zeros((len(radii), 2), np.float32)
-    spread = np.full(len(radii), np.inf, np.float32)
-    error = np.full(len(radii), np.inf, np.float32)
-    for joint in range(len(radii)):
-        radius = abs(radii[joint])
-        x, y = keypoints[joint]
-        if radius == 0 or x < -radius or y < -radius or x > width + radius or y > height + radius:
-            continue
-        allowed = on_person if radii[joint] < 0 else off_arms
-        step = max(1, int(radius / _MAX_RADIUS_STEPS))
-        samples = np.empty((3, (int(2 * radius / step) + 3) ** 2), np.float32)
-        count = 0
-        for row in range(max(0, int(y - radius)), min(height, int(y + radius + 1)), step):
-            for column in range(max(0, int(x - radius)), min(width, int(x + radius + 1)), step):
-                if allowed[row, column] and (column - x) ** 2 + (row - y) ** 2 < radius * radius:
-                    samples[0, count] = flow[row, column, 0]
-                    samples[1, count] = flow[row, column, 1]
-                    samples[2, count] = disagreement[row, column]
-                    count += 1
-        if count * step * step < _MIN_PIXELS:
-            continue
-        across, down = np.median(samples[0, :count]), np.median(samples[1, :count])
-        distance = np.sqrt((samples[0, :count] - across) ** 2 + (samples[1, :count] - down) ** 2)
-        shift[joint, 0], shift[joint, 1] = across, down
-        spread[joint], error[joint] = np.median(distance), np.median(samples[2, :count])
-    return shift, spread, error
+    height, width = allowed.shape
+    places = np.round(centers[:, None] + radii[:, None, None] * _DISC).astype(np.int64)
+    x, y = places[..., 0], places[..., 1]
+    is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    counts = is_inside & allowed[y, x]
+    flow, gradient = field.flow[y, x], field.gradient[y, x]
+    weight = _detail(gradient) * counts
+    shift = np.stack([_weighted_median(flow[..., axis], weight) for axis in (0, 1)], axis=-1)
+    spread = _weighted_median(np.linalg.norm(flow - shift[:, None], axis=-1), weight)
+    error = _weighted_median(field.disagreement[y, x], weight)
+    share = counts.mean(axis=1)
+    is_enough = (share * np.pi * radii**2 >= _MIN_PIXELS) & (counts.sum(axis=1) >= _MIN_PIXELS)
+    return JointFlow(
+        shift=np.where(is_enough[:, None], shift, 0).astype(np.float32),
+        spread=np.where(is_enough, spread, np.inf).astype(np.float32),
+        error=np.where(is_enough, error, np.inf).astype(np.float32),
+        texture=np.where(is_enough, _texture(gradient, counts), 0).astype(np.float32),
+    )
 
 
-@numba.njit(cache=True, nogil=True)
-def trunk_motion(
-    flow: FloatArray, disagreement: FloatArray, on_trunk: BoolArray
-) -> tuple[npt.NDArray[np.float64], float, float]:
+def trunk_flow(field: FlowField, on_trunk: BoolArray) -> TrunkFlow:
     """Fit one similarity to the flow over the trunk: shift, turn and growth together.
 
     Args:
-        flow: (H, W, 2) float32, pixels.
-        disagreement: (H, W) float32, pixels.
+        field: the flow.
         on_trunk: (H, W) bool, pixels that count.
-
-    Returns:
-        model (4,) float64: (tx, ty, a, b) with flow(x, y) = (tx + a x - b y, ty + a y + b x); spread, the median
-        distance from it, and error, the median disagreement, in pixels: infinite where too few pixels count.
 
     Source: iteratively reweighted least squares with the Cauchy loss, scale from the median residual.
     """
-    height, width = on_trunk.shape
-    model = np.zeros(4)
-    total = on_trunk.sum()
-    if total < 4 * _MIN_PIXELS:
-        return model, np.inf, np.inf
-    step = max(1, int(np.sqrt(total / _MAX_TRUNK_SAMPLES)))
-    samples = np.empty((5, (height // step + 1) * (width // step + 1)))
-    count = 0
-    for row in range(0, height, step):
-        for column in range(0, width, step):
-            if on_trunk[row, column]:
-                samples[0, count], samples[1, count] = column, row
-                samples[2, count], samples[3, count] = flow[row, column, 0], flow[row, column, 1]
-                samples[4, count] = disagreement[row, column]
-                count += 1
-    if count < _MIN_PIXELS:
-        return model, np.inf, np.inf
-    x, y, across, down = samples[0, :count], samples[1, :count], samples[2, :count], samples[3, :count]
-    middle_x, middle_y = x.mean(), y.mean()
-    x, y = x - middle_x, y - middle_y
-    weight = np.ones(count)
-    tx, ty, a, b, spread = np.median(across), np.median(down), 0.0, 0.0, np.inf
+    rows, columns = np.nonzero(on_trunk)
+    if len(rows) < 4 * _MIN_PIXELS:
+        return _NO_TRUNK
+    chosen = slice(None, None, max(1, len(rows) // _MAX_TRUNK_SAMPLES))
+    rows, columns = rows[chosen], columns[chosen]
+    gradient = field.gradient[rows, columns]
+    # A similarity is linear in complex numbers: flow = t + m p.
+    points = columns + 1j * rows
+    flow = field.flow[rows, columns] @ np.array([1, 1j])
+    detail = _detail(gradient) + 1e-9
+    weight, spread, middle, slope = detail, np.inf, 0j, 0j
     for _ in range(_FIT_ROUNDS):
-        residual = np.sqrt((tx + a * x - b * y - across) ** 2 + (ty + a * y + b * x - down) ** 2)
-        spread = np.median(residual)
-        weight = 1 / (1 + (residual / (1.5 * spread + 0.05)) ** 2)
-        weights = weight.sum()
-        mean_x, mean_y = (weight * x).sum() / weights, (weight * y).sum() / weights
-        mean_across, mean_down = (weight * across).sum() / weights, (weight * down).sum() / weights
-        rx, ry, ru, rv = x - mean_x, y - mean_y, across - mean_across, down - mean_down
-        power = (weight * (rx * rx + ry * ry)).sum() + 1e-9
-        a = (weight * (rx * ru + ry * rv)).sum() / power
-        b = (weight * (rx * rv - ry * ru)).sum() / power
-        tx, ty = mean_across - a * mean_x + b * mean_y, mean_down - a * mean_y - b * mean_x
-    model[0], model[1] = tx - a * middle_x + b * middle_y, ty - a * middle_y - b * middle_x
-    model[2], model[3] = a, b
-    return model, spread, np.median(samples[4, :count])
+        total = weight.sum()
+        mean_point, mean_flow = (weight * points).sum() / total, (weight * flow).sum() / total
+        away = points - mean_point
+        slope = (weight * away.conj() * (flow - mean_flow)).sum() / ((weight * np.abs(away) ** 2).sum() + 1e-9)
+        middle = mean_flow - slope * mean_point
+        residual = np.abs(middle + slope * points - flow)
+        spread = float(_weighted_median(residual[None], detail[None])[0])
+        weight = detail / (1 + (residual / (1.5 * spread + 0.05)) ** 2)
+    error = float(_weighted_median(field.disagreement[rows, columns][None], detail[None])[0])
+    texture = float(_texture(gradient[None], np.ones((1, len(rows)), bool))[0])
+    return TrunkFlow((middle.real, middle.imag, slope.real, slope.imag), spread, error, texture)
+
+
+def _detail(gradient: FloatArray) -> FloatArray:
+    """Vote of each pixel in [0, 1): (..., 2) -> (...)."""
+    power = (gradient**2).sum(axis=-1)
+    return np.asarray(power / (power + _PLAIN**2), np.float32)
+
+
+def _texture(gradient: FloatArray, counts: BoolArray) -> DoubleArray:
+    """Square root of the lesser eigenvalue of the mean structure tensor: (J, N, 2), (J, N) -> (J,)."""
+    number = np.maximum(counts.sum(axis=1), 1)
+    across, down = gradient[..., 0] * counts, gradient[..., 1] * counts
+    xx, yy, xy = (
+        (first * second).sum(axis=1) / number for first, second in ((across, across), (down, down), (across, down))
+    )
+    least = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
+    return np.asarray(np.sqrt(np.maximum(least, 0)), np.float64)
+
+
+def _weighted_median(values: npt.NDArray[np.floating[Any]], weight: npt.NDArray[np.floating[Any]]) -> DoubleArray:
+    """Median per row: (J, N), (J, N) -> (J,); 0 where all weights are 0."""
+    order = np.argsort(values, axis=1)
+    reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
+    total = reached[:, -1:]
+    middle = np.argmax(reached >= total / 2, axis=1)[:, None]
+    median = np.take_along_axis(np.take_along_axis(values, order, axis=1), middle, axis=1)
+    return np.where(total > 0, median, 0)[:, 0].astype(np.float64)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from drn_core.skeleton import JOINT_INDEX
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 from retarget.errors import PersonNotFoundError, UsageError
 from retarget.pose.estimator import Box, Detection, PoseEstimator, Region, box_iou
 from retarget.records import UInt8Array
@@ -24,6 +24,10 @@ SearchEffort = Literal["quick", "normal", "thorough"]
 _TILE_SHARES: Final = (0.5, 0.3)
 """Sides of the search tiles as shares of the longer side of the picture."""
 _NEIGHBOURHOOD: Final = 1.3
+_SETTLING_ROUNDS: Final = 2
+_SAME_HEAD: Final = 0.12
+_SAME_BODY: Final = 0.35
+"""Distances between two readings of one person, in trunk sizes."""
 _MAX_REGION_GAP: Final = 0.8
 _SMALL_SHARE: Final = 0.1
 """Share of the picture under which the largest person found may not be the largest there is."""
@@ -65,10 +69,14 @@ class PersonChoice:
 
 
 def is_same_person(first: Detection, second: Detection) -> bool:
-    """Tell whether two detections in one picture show one person: their heads and trunks coincide."""
-    gap = np.linalg.norm(first.pose.keypoints - second.pose.keypoints, axis=1)[_HEAD_AND_TRUNK]
+    """Tell whether two detections in one picture show one person: heads and trunks coincide, or heads to the point.
+
+    Of people cut off at the chest, readings agree on the head and guess the rest.
+    """
+    gap = np.linalg.norm(first.pose.keypoints - second.pose.keypoints, axis=1)
     size = min(torso_size_px(first.pose.keypoints), torso_size_px(second.pose.keypoints))
-    return float(np.median(gap)) < 0.35 * size
+    has_same_head = float(np.median(gap[list(FACE_JOINTS)])) < _SAME_HEAD * size
+    return has_same_head or float(np.median(gap[_HEAD_AND_TRUNK])) < _SAME_BODY * size
 
 
 def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffort = "normal") -> list[Detection]:
@@ -168,8 +176,10 @@ def _confirm(rgb: UInt8Array, estimator: PoseEstimator, region: Region) -> Detec
     again = min(seen, key=lambda near: _region_gap(near, first.region), default=None)
     if again is None or _region_gap(again, first.region) > _MAX_REGION_GAP:
         return None
-    second = estimator.estimate(rgb, again)
-    return second if second is not None and _is_plausible(second) else None
+    settled = estimator.estimate(rgb, again)
+    for _ in range(_SETTLING_ROUNDS):  # between two people the detector's region may lie on neither
+        settled = settled and (estimator.estimate(rgb, settled.region) or settled)
+    return settled if settled is not None and _is_plausible(settled) else None
 
 
 def _unconfirmed(rgb: UInt8Array, estimator: PoseEstimator, regions: Sequence[Region]) -> list[Detection]:

@@ -3,12 +3,14 @@
 Landmarks say where a joint is, with an error that wanders; the driver's own flow says how far it moved, with an error
 that hardly does. Per joint the track x minimises, over all frames at once and so without lag,
 
-    sum_t  c_t rho(|x_t - a_t| / s_position)  +  sum_(i,j)  q_ij rho(|x_j - x_i - f_ij| / s_flow)
+    sum_t  c_t rho_1(|x_t - a_t| / s_position)  +  sum_(i,j)  q_ij rho_2(|x_j - x_i - f_ij| / s_flow)
 
 with a the landmarks, f the flow between linked frames (neighbours, and frames linked to a key frame before them, which
-keeps small errors from adding up), c and q their confidences and rho the Cauchy loss. It is solved as a sparse linear
-system, again and again as the robust weights settle; the flow's weights start out quadratic, because the landmarks that
-the first residuals are taken from are what is to be corrected. Four rules, each found necessary on real clips:
+keeps small errors from adding up), c and q their confidences. The landmarks' loss grows linearly, so that their median
+stays the anchor however far they swing; the flow's is Cauchy's, so that a hand passing by is forgotten. It is solved as
+a sparse linear system, again and again as the robust weights settle; the flow's weights start out quadratic, because
+the landmarks that the first residuals are taken from are what is to be corrected. Four rules, each
+found necessary on real clips:
 
 - Flow counts only while the trunk is slow: on fast motion DIS is wrong at full confidence. There a is the bilateral
   track instead of the raw landmarks.
@@ -46,7 +48,8 @@ _LOOSE_HIPS: Final = 6.0
 _KNEES_SEEN: Final = 0.35
 _FLOW_SCALES: Final = (np.inf, 0.06, 0.03, 0.02, 0.015, 0.015)
 """Residual at which a link has lost half of its say, round by round."""
-_NEGLIGIBLE: Final = 1e-6
+_LEAST_GATE: Final = 0.02
+"""A link that is gated lower than this is dropped: many of them together would still pull."""
 _FLOOR: Final = 0.02
 """Least confidence of a landmark: keeps the system definite."""
 _HIPS: Final = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
@@ -106,7 +109,7 @@ def _stiffness(joint: int, start: DoubleArray, slow: DoubleArray, links: MotionL
     if joint in _AGREEMENT:
         moved = start[links.second] - start[links.first]
         gate = gate * _bell(np.linalg.norm(moved - flow, axis=1), _AGREEMENT[joint] * torso_px)
-    return gate / (_FLOW_SIGMA * torso_px) ** 2
+    return np.where(gate > _LEAST_GATE, gate, 0.0) / (_FLOW_SIGMA * torso_px) ** 2
 
 
 def _slowness(smooth: FloatArray, torso_px: float) -> DoubleArray:
@@ -133,13 +136,13 @@ def _solve(
     torso_px: float,
 ) -> FloatArray:
     """Minimise position and flow terms of one joint: aim, start (T, 2); trust (T,); flow (M, 2); stiffness (M,)."""
-    counts = stiffness * sigma**2 > _NEGLIGIBLE
+    counts = stiffness > 0
     first, second, flow, stiffness = links.first[counts], links.second[counts], flow[counts], stiffness[counts]
     rows = np.concatenate([np.arange(len(aim)), first, second, first, second])
     columns = np.concatenate([np.arange(len(aim)), first, second, second, first])
     track = start
     for scale in _FLOW_SCALES:
-        weight = trust / (1 + (np.linalg.norm(track - aim, axis=1) / sigma) ** 2) / sigma**2
+        weight = trust / np.hypot(1, np.linalg.norm(track - aim, axis=1) / sigma) / sigma**2
         residual = np.linalg.norm(track[second] - track[first] - flow, axis=1)
         stiff = stiffness / (1 + (residual / (scale * torso_px)) ** 2)
         entries = np.concatenate([weight, stiff, stiff, -stiff, -stiff])
