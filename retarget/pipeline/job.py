@@ -21,6 +21,7 @@ from retarget.errors import UsageError
 from retarget.photo import read_photo
 from retarget.pipeline.background import Background, open_background
 from retarget.pipeline.conveyor import consume_behind
+from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.source_cache import cached_source
@@ -118,6 +119,7 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     is_transparent = job.render.background == "transparent"
     check_output_path(job.output, job.encode, overwrite=job.overwrite, alpha=is_transparent)
     _check_job(job)
+    model = load_model(job.render.model, job.render.device)
     with clock.stage("open"):
         photo = read_photo(job.source)
         clip = probe(job.driver)
@@ -130,7 +132,7 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
             result = _read_driver(job, clip.num_frames, progress)
         with clock.stage("wait for source"):
             source = building.result().value
-    retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
+    retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
     with clock.stage("transfer"):
         plan = retargeter.plan(result.track)
     with clock.stage("render"):

@@ -16,6 +16,8 @@ from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
 from retarget.pipeline.background import Background
+from retarget.pipeline.models import LoadedModel, load_model
+from retarget.pipeline.network import NetworkRenderer
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, build_source, fit_photo
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
@@ -100,15 +102,27 @@ class Retargeter:
         source: the person's model; `Retargeter.from_photo` makes it from a file.
         render: how to draw.
         transfer: how motion is carried over.
+        model: the network, where it is loaded already; None loads what `render` names.
+
+    Raises:
+        ModelError: the configuration names no model or a file that is none.
+        DeviceError: the device is absent.
     """
 
     def __init__(
-        self, source: SourceModel, *, render: RenderConfig | None = None, transfer: TransferConfig | None = None
+        self,
+        source: SourceModel,
+        *,
+        render: RenderConfig | None = None,
+        transfer: TransferConfig | None = None,
+        model: LoadedModel | None = None,
     ) -> None:
         self._source = source
         self._render = render or RenderConfig()
         self._transfer = transfer or TransferConfig()
         self._renderer = PriorRenderer(source.person, source.size_hw)
+        network = model or load_model(self._render.model, self._render.device)
+        self._network = None if network is None else NetworkRenderer(source, network, self._renderer)
 
     @classmethod
     def from_photo(
@@ -176,11 +190,21 @@ class Retargeter:
         for index in range(len(plan)):
             frame = self.pose(plan, index)
             if is_transparent:
-                image = self._renderer.cut_out(frame)
-            else:
-                room = behind.at(plan.seconds_at(index), frame)
-                image = self._renderer.paint(frame, torch.from_numpy(room))
-            yield RenderedFrame(np.asarray(image.numpy(), np.uint8), index, int(plan.pts[index]), frame)
+                picture = np.asarray(self._renderer.cut_out(frame).numpy(), np.uint8)
+                yield RenderedFrame(picture, index, int(plan.pts[index]), frame)
+                continue
+            yield self._draw(plan, index, frame, behind.at(plan.seconds_at(index), frame))
+
+    def _draw(self, plan: MotionPlan, index: int, frame: PriorFrame, room: UInt8Array) -> RenderedFrame:
+        pts = int(plan.pts[index])
+        if self._network is None:
+            image = self._renderer.paint(frame, torch.from_numpy(room))
+            return RenderedFrame(np.asarray(image.numpy(), np.uint8), index, pts, frame)
+        track = plan.track
+        picture, moved, output = self._network.draw(
+            frame, track.keypoints[index], track.confidence[index], track.depth[index], plan.orders[index], room
+        )
+        return RenderedFrame(picture, index, pts, moved, output)
 
     def pose(self, plan: MotionPlan, index: int) -> PriorFrame:
         """Pose the layers for one frame of a plan."""

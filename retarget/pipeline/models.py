@@ -1,0 +1,88 @@
+"""What `--model` and `--device` name: geometry alone, the shipped network, or a weights file; and where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from drn_core.errors import DRNError
+from drn_core.model.build import set_compute_dtype
+from drn_core.model.checkpoint import load_checkpoint
+from drn_core.model.drn import DRN
+from retarget.errors import DeviceError, ModelError
+
+__all__ = ["DEFAULT_WEIGHTS", "LoadedModel", "load_model", "pick_device"]
+
+DEFAULT_WEIGHTS: Final = Path(__file__).parent.parent / "assets" / "default.safetensors"
+"""The shipped network; where there is none, "default" is the prior."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network ready to draw.
+
+    Attributes:
+        network: the DRN, in evaluation mode.
+        size_hw: the crop it works on.
+        device: where it runs.
+        name: as the user named it.
+    """
+
+    network: DRN
+    size_hw: tuple[int, int]
+    device: torch.device
+    name: str
+
+
+def pick_device(choice: str) -> torch.device:
+    """Turn "auto", "cpu" or "cuda[:N]" into a device that is there.
+
+    Raises:
+        DeviceError: the device is unknown or absent.
+    """
+    if choice == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(choice)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in {"cpu", "cuda"}:
+        raise DeviceError(f"--device {choice}: no such device", hint="use auto, cpu or cuda[:N]")
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise DeviceError(f"--device {choice}: this machine has {count} CUDA devices", hint="use --device cpu")
+    return device
+
+
+def load_model(name: str, device: str = "auto") -> LoadedModel | None:
+    """Load what `--model` names.
+
+    Args:
+        name: "prior", "default" or the path of a weights file.
+        device: see `pick_device`.
+
+    Returns:
+        The network; None for geometry alone.
+
+    Raises:
+        ModelError: no such model, or a file that is no weights file of this project.
+        DeviceError: the device is absent.
+    """
+    where = pick_device(device)
+    if name == "prior" or (name == "default" and not DEFAULT_WEIGHTS.exists()):
+        return None
+    path = DEFAULT_WEIGHTS if name == "default" else Path(name)
+    if not path.exists():
+        raise ModelError(f"--model {name}: no such model or file", hint="use prior, default or a .safetensors file")
+    try:
+        checkpoint = load_checkpoint(path, device=where)
+    except DRNError as error:
+        raise ModelError(str(error), hint="use a file that `retarget train` wrote") from error
+    network = checkpoint.model
+    if where.type == "cuda":
+        network = set_compute_dtype(network, torch.bfloat16)
+    return LoadedModel(network, checkpoint.config.size_hw, where, name)
