@@ -21,14 +21,16 @@ from retarget.errors import UsageError
 from retarget.photo import read_photo
 from retarget.pipeline.background import Background, open_background
 from retarget.pipeline.conveyor import consume_behind
+from retarget.pipeline.driver_room import DriverRoom
 from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.source_cache import cached_source
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult, extract_track
+from retarget.records import ClipInfo
 from retarget.video.output_path import check_output_path
-from retarget.video.reader import probe
+from retarget.video.reader import open_video, probe
 from retarget.video.writer import VideoWriter
 
 __all__ = ["JobProgress", "VideoJob", "run_video_job"]
@@ -122,7 +124,7 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     model = load_model(job.render.model, job.render.device)
     with clock.stage("open"):
         photo = read_photo(job.source)
-        clip = probe(job.driver)
+        clip = _open_driver(job)
     rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
     with ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
         with clock.stage("source"):
@@ -145,6 +147,14 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
 def _check_job(job: VideoJob) -> None:
     if job.start_seconds is not None and job.end_seconds is not None and job.end_seconds <= job.start_seconds:
         raise UsageError(f"--end {job.end_seconds:g} is not after --start {job.start_seconds:g}")
+
+
+def _open_driver(job: VideoJob) -> ClipInfo:
+    """Read the driver's facts; a file whose end is missing fails here, before the work."""
+    with open_video(
+        job.driver, start_seconds=job.start_seconds, end_seconds=job.end_seconds, keep_partial=job.keep_partial
+    ) as reader:
+        return reader.info
 
 
 def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> TrackResult:
@@ -170,7 +180,7 @@ def _render(
     is_transparent = job.render.background == "transparent"
     background: Background | None = None
     if not is_transparent:
-        background = open_background(job.render.background, source)
+        background = _background(job, source, result)
     mark = Watermark(job.render.watermark, source.size_hw)
     writer = VideoWriter(
         job.output,
@@ -197,6 +207,13 @@ def _render(
         if background is not None:
             background.close()
     return writer.warnings
+
+
+def _background(job: VideoJob, source: SourceModel, result: TrackResult) -> Background:
+    if job.render.background != "driver":
+        return open_background(job.render.background, source)
+    start, end = job.start_seconds, job.end_seconds
+    return DriverRoom(job.driver, result.track, source.size_hw, start_seconds=start, end_seconds=end)
 
 
 def _report(

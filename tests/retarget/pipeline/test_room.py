@@ -11,6 +11,7 @@ from drn_core.prior.person import build_person
 from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.person.matte import Matte
 from retarget.pipeline.background import cover, parse_colour
+from retarget.pipeline.driver_room import empty_room
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.watermark import Watermark
@@ -78,3 +79,24 @@ def test_a_watermark_is_readable_on_white_and_on_black_and_touches_a_corner_only
 def test_an_empty_watermark_changes_nothing() -> None:
     picture = np.full((50, 50, 3), 7, np.uint8)
     assert Watermark("", (50, 50)).draw(picture) is picture
+
+
+def test_a_drivers_room_is_what_stands_still_behind_the_driver() -> None:
+    random = np.random.default_rng(3)
+    room = random.integers(0, 255, (80, 120, 3), dtype=np.uint8)
+    frames, people = [], []
+    for x in range(0, 60, 10):
+        frame, person = room.copy(), np.zeros((80, 120), bool)
+        person[20:80, x : x + 20] = True
+        frame[person] = 0
+        frames.append(frame)
+        people.append(person)
+    assert (empty_room(frames, people) == room).all()
+
+
+def test_what_no_frame_shows_of_the_room_is_filled() -> None:
+    frame = np.full((80, 120, 3), 77, np.uint8)
+    person = np.zeros((80, 120), bool)
+    person[30:50, 40:60] = True
+    frame[person] = 255
+    assert (empty_room([frame, frame], [person, person]) == 77).all()
