@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.patchmatch import PATCH_RADIUS, gather, lift_matches, search, vote
-from drn_core.seamless import blend_copies
+from drn_core.seamless import seam_correction
 from drn_core.shiftmap import lay_out
 
 __all__ = ["fill_from_patches"]
@@ -31,6 +31,7 @@ _PATCH = np.ones((2 * PATCH_RADIUS + 1, 2 * PATCH_RADIUS + 1), np.uint8)
 _LAYOUT_PIXELS = 7000  # the hole is laid out at the first size where it has no more
 _DEPTH = 1.3  # a patch's vote falls by this factor per pixel into the hole (Wexler et al. 2007: 1.3)
 _OFFSET_WEIGHTS = (60.0, 15.0)  # cost of a (row, column) of distance to the match in a picture 100 px high
+_BLEND_REACH = 0.1  # colours are corrected over this part of the picture's longer side
 _SEARCH_RADIUS = 4  # the layout is good; matches only settle
 
 
@@ -65,14 +66,12 @@ def fill_from_patches(
     if not hole.any() or not usable.any():
         return rgb.copy()
     levels = _pyramid(_Level(rgb.copy(), hole, usable))
-    matches = _lay_out(levels[-1])
+    all_matches = [_lay_out(levels[-1])]
     for index in range(len(levels) - 2, -1, -1):
         is_searched = max(levels[index].hole.shape) <= max_working_side
-        matches = _carry_up(levels[index], matches, is_searched=is_searched, seed=seed + index)
-    top = levels[0]
-    gather(top.image, _pixels(top.hole), matches)
-    blend_copies(top.image, top.hole, usable, matches)
-    return np.where(hole[..., None], top.image, rgb)
+        all_matches.append(_carry_up(levels[index], all_matches[-1], is_searched=is_searched, seed=seed + index))
+    filled = _blended(levels, all_matches[::-1])
+    return np.where(hole[..., None], filled, rgb)
 
 
 class _Level:
@@ -173,3 +172,15 @@ def _carry_up(level: _Level, coarse: IntArray, *, is_searched: bool, seed: int) 
         depth = cv2.distanceTransform(np.pad(level.hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         vote(level.image, holes, matches, costs, np.power(np.float32(_DEPTH), -depth), 0.5 / spread)
     return matches
+
+
+def _blended(levels: list[_Level], all_matches: list[IntArray]) -> ByteArray:
+    """Return the finest level with its copies evened out; the correction is found from the coarsest level up."""
+    correction = np.zeros((1, 1, 3), np.float32)
+    for level, matches in zip(levels[::-1], all_matches[::-1], strict=True):
+        height, width = level.hole.shape
+        gather(level.image, _pixels(level.hole), matches)
+        start = cv2.resize(correction, (width, height), interpolation=cv2.INTER_LINEAR)
+        reach = _BLEND_REACH * max(height, width)
+        correction = seam_correction(level.image, level.hole, level.usable, matches, start, reach)
+    return np.rint(np.clip(levels[0].image + correction, 0.0, 255.0)).astype(np.uint8)

@@ -1,8 +1,8 @@
 """Take the seams out of a hole filled by copies, in the gradient domain.
 
 Each pixel keeps, as far as it can, the differences to its neighbours that its source had, while the border keeps its
-colours; a pull towards the copy itself lets corrections fade within some ten pixels, so that a border pixel with a
-trace of what stood in the hole can't tint it. Where a copy ends at an object's edge, the edge stays.
+colours. Where a copy ends at an object's edge, the edge stays; a weak pull towards the copy itself lets corrections
+fade with distance.
 
 Source: Perez, Gangnet, Blake 2003 (gradient-domain blending), screened as in Bhat et al. 2008.
 """
@@ -13,40 +13,43 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["blend_copies"]
+__all__ = ["seam_correction"]
 
 ByteArray = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-_PULL = 0.004  # towards the copy: corrections fade over 1 / sqrt(_PULL) = 16 px
 _SEAM_STEP = 24.0  # a step of this many grey levels is corrected by half, larger ones less: they are edges
-_SWEEPS = 60
-_OVER_RELAXATION = 1.8
+_SWEEPS = 50
+_OVER_RELAXATION = 1.9
 
 
-def blend_copies(
-    image: ByteArray,
-    hole: BoolArray,
-    usable: BoolArray,
-    matches: IntArray,
-) -> None:
-    """Correct the colours of the copies inside a hole, in place.
+def seam_correction(
+    image: ByteArray, hole: BoolArray, usable: BoolArray, matches: IntArray, start: FloatArray, reach_px: float
+) -> FloatArray:
+    """Find what to add to the copies inside a hole so that no seam is seen.
 
     Args:
         image: (H, W, 3) uint8, the hole filled with image(matches).
         hole: (H, W).
-        usable: (H, W) pixels that may be looked at as sources.
+        usable: (H, W) pixels that may be looked at as sources, and that the filling is to fit to.
         matches: (H, W, 2) (row, column) of each hole pixel's source.
+        start: (H, W, 3) first guess, as from half the size.
+        reach_px: distance over which a correction fades.
+
+    Returns:
+        (H, W, 3) float32, zero outside the hole.
     """
     nodes = np.argwhere(hole).astype(np.int32)
     index = np.full(hole.shape, -1, np.int32)
     index[hole] = np.arange(len(nodes), dtype=np.int32)
     neighbours, force = _seam_forces(image, usable, nodes, index, matches)
-    correction = np.zeros((len(nodes), 3), np.float32)
-    _relax(neighbours, force, correction)
-    image[hole] = np.rint(np.clip(image[hole] + correction, 0.0, 255.0)).astype(np.uint8)
+    solution = start[hole].astype(np.float32)
+    _relax(neighbours, force, solution, 1.0 / reach_px**2)
+    correction = np.zeros(image.shape, np.float32)
+    correction[hole] = solution
+    return correction
 
 
 @numba.njit(cache=True, nogil=True)
@@ -97,7 +100,7 @@ def _add_step(image: ByteArray, usable: BoolArray, y: int, x: int, dy: int, dx: 
 
 
 @numba.njit(cache=True, nogil=True)
-def _relax(neighbours: IntArray, force: FloatArray, correction: FloatArray) -> None:
+def _relax(neighbours: IntArray, force: FloatArray, correction: FloatArray, pull: float) -> None:
     """Solve sum over neighbours of (u - u') + pull * u = force by successive over-relaxation, in place."""
     num = neighbours.shape[0]
     for sweep in range(_SWEEPS):
@@ -113,7 +116,7 @@ def _relax(neighbours: IntArray, force: FloatArray, correction: FloatArray) -> N
                     red += correction[other, 0]
                     green += correction[other, 1]
                     blue += correction[other, 2]
-            scale = np.float32(1.0 / (count + _PULL))
+            scale = np.float32(1.0 / (count + pull))
             pace = np.float32(_OVER_RELAXATION)
             correction[n, 0] += pace * (red * scale - correction[n, 0])
             correction[n, 1] += pace * (green * scale - correction[n, 1])

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.skeleton import FACE_JOINTS, NUM_JOINTS
+from retarget.person.surroundings import find_held_objects
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["Matte", "refine_matte"]
@@ -30,6 +31,8 @@ _CUT_IN_HEAD = 0.02  # dark hair before a dark wall is not GrabCut's to remove
 _LIMB_REACH = 0.16  # around hands and feet it may move outwards as far as this
 _BAND_IN, _BAND_OUT = 0.022, 0.018  # half widths of the band that matting decides
 _BAND_HAIR = 0.05  # outer half width around the head
+_MIN_CONTRAST = 20.0  # 8-bit Lab; below it colours don't tell and the coarse contour stands
+_COARSE_BIAS = 0.012  # the coarse contour lies outside the true one by about this much
 _MIN_BAND_PX = 2.5
 _ISLAND_AREA, _PINHOLE_AREA = 0.02, 0.0015  # parts of the person's area
 _CUT_SIDE_PX = 360  # working size of GrabCut
@@ -47,10 +50,13 @@ class Matte:
         alpha: (H, W) float32 in [0, 1], share of the person in each pixel.
         foreground: (H, W, 3) uint8, the person's own colour: the photo where alpha is 1, freed of the background on
             the edge, and continued beyond it so that interpolation near the edge never meets the background.
+        held: (H, W) bool, the part of alpha that is a thing held in a hand (it moves with that hand); None if
+            none was looked for.
     """
 
     alpha: FloatArray
     foreground: UInt8Array
+    held: BoolArray | None = None
 
 
 def refine_matte(
@@ -58,6 +64,7 @@ def refine_matte(
     coarse_mask: FloatArray,
     *,
     keypoints: FloatArray | None = None,
+    confidence: FloatArray | None = None,
     photo_alpha: FloatArray | None = None,
     max_working_side: int = 640,
 ) -> Matte:
@@ -67,6 +74,7 @@ def refine_matte(
         rgb: (H, W, 3) uint8 photo.
         coarse_mask: (H, W) in [0, 1], the estimator's probability of the person.
         keypoints: (33, 2) joints in pixels; hands, feet and hair get more room where given.
+        confidence: (33,) in [0, 1]; with it things held in the hands are found and added.
         photo_alpha: (H, W) in [0, 1], the photo's own alpha channel; wins where it is a real cut-out.
         max_working_side: longest side in pixels of the crop on which alpha is solved.
 
@@ -80,14 +88,16 @@ def refine_matte(
         raise ValueError(f"mask {coarse_mask.shape} does not fit the photo {rgb.shape[:2]}")
     if keypoints is not None and keypoints.shape != (NUM_JOINTS, 2):
         raise ValueError(f"keypoints: expected {(NUM_JOINTS, 2)}, got {keypoints.shape}")
-    unit = float(np.sqrt((coarse_mask > 0.5).sum()))
-    if unit == 0.0:
-        return Matte(np.zeros(rgb.shape[:2], np.float32), rgb.copy())
+    held = np.zeros(coarse_mask.shape, bool)
+    if not (coarse_mask > 0.5).any():
+        return Matte(np.zeros(coarse_mask.shape, np.float32), rgb.copy(), held)
     if photo_alpha is not None and _is_cutout(photo_alpha, coarse_mask):
         alpha = photo_alpha.astype(np.float32)
     else:
-        alpha = _estimate_alpha(rgb, coarse_mask, keypoints, unit, max_working_side)
-    return Matte(alpha, _foreground_colours(rgb, alpha))
+        if keypoints is not None and confidence is not None:
+            held = find_held_objects(rgb, coarse_mask, keypoints, confidence)
+        alpha = _estimate_alpha(rgb, coarse_mask, held, keypoints, max_working_side)
+    return Matte(alpha, _foreground_colours(rgb, alpha), held & (alpha > 0.0))
 
 
 def _is_cutout(photo_alpha: FloatArray, coarse_mask: FloatArray) -> bool:
@@ -99,18 +109,22 @@ def _is_cutout(photo_alpha: FloatArray, coarse_mask: FloatArray) -> bool:
 
 
 def _estimate_alpha(
-    rgb: UInt8Array, coarse: FloatArray, keypoints: FloatArray | None, unit: float, max_side: int
+    rgb: UInt8Array, coarse: FloatArray, held: BoolArray, keypoints: FloatArray | None, max_side: int
 ) -> FloatArray:
     """Solve alpha on the person's crop at a bounded size and bring it back to the photo's size."""
-    crop = _bounding_box(coarse > 0.5, margin=int(np.ceil(0.25 * unit)))
-    picture, mask = rgb[crop], coarse[crop]
-    scale = min(1.0, max_side / max(mask.shape))
+    unit = float(np.sqrt((coarse > 0.5).sum()))
+    crop = _bounding_box((coarse > 0.5) | held, margin=int(np.ceil(0.25 * unit)))
+    picture = rgb[crop]
+    scale = min(1.0, max_side / max(picture.shape))
     small = _resize(picture, scale)
-    small_mask = cv2.resize(mask, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    size = small.shape[1::-1]
+    small_mask = cv2.resize(coarse[crop], size, interpolation=cv2.INTER_AREA)
+    small_held = cv2.resize(held[crop].astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     joints = None
     if keypoints is not None:
         joints = (keypoints - np.array([crop[1].start, crop[0].start], np.float32) + 0.5) * scale - 0.5
-    trimap = _open_band(_colour_cut(small, small_mask, joints, unit * scale), small_mask, joints, unit * scale)
+    cut, contrast = _colour_cut(small, small_mask, joints, unit * scale)
+    trimap = _open_band(cut | small_held, np.maximum(small_mask, small_held), contrast, joints, unit * scale)
     alpha = _tidy(_solve_alpha(small, trimap), unit * scale)
     if scale < 1.0:
         alpha = _carry_up(alpha, small, picture)
@@ -159,8 +173,14 @@ def _head_zone(shape: tuple[int, ...], joints: FloatArray | None, unit: float) -
     return _zone(shape, joints, (0, 7, 8), max(radius, 0.15 * unit))
 
 
-def _colour_cut(rgb: UInt8Array, coarse: FloatArray, joints: FloatArray | None, unit: float) -> BoolArray:
-    """Move the coarse contour to where the colours change (GrabCut), within limits."""
+def _colour_cut(
+    rgb: UInt8Array, coarse: FloatArray, joints: FloatArray | None, unit: float
+) -> tuple[BoolArray, FloatArray]:
+    """Move the coarse contour to where the colours change (GrabCut), within limits.
+
+    Returns:
+        (H, W) the person; (H, W) how much the colours on the two sides differ thereabouts.
+    """
     scale = min(1.0, _CUT_SIDE_PX / max(coarse.shape))
     small = _resize(rgb, scale)
     mask = cv2.resize(coarse, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
@@ -173,21 +193,40 @@ def _colour_cut(rgb: UInt8Array, coarse: FloatArray, joints: FloatArray | None, 
     labels[inside > np.where(is_head, _CUT_IN_HEAD, _CUT_IN) * unit] = cv2.GC_FGD
     labels[outside > np.where(is_limb_end, _LIMB_REACH, _CUT_OUT) * unit] = cv2.GC_BGD
     if not (labels == cv2.GC_FGD).any() or not (labels == cv2.GC_BGD).any():
-        return coarse > 0.5
+        return coarse > 0.5, np.full(coarse.shape, _MIN_CONTRAST, np.float32)
     cv2.setRNGSeed(0)  # its colour models start from k-means
     cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
-    cut = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.float32)
-    grown: BoolArray = cv2.resize(cut, coarse.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
-    return grown
+    cut = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    contrast = _contrast(small, inside > _CUT_IN * unit, outside > _CUT_OUT * unit, 0.15 * unit)
+    cut = np.where(contrast > _MIN_CONTRAST, cut, inside > _COARSE_BIAS * unit).astype(np.float32)
+    rounded = cv2.GaussianBlur(cut, (0, 0), max(0.012 * unit, 0.5))  # its contour follows the noise
+    cut = np.where(is_limb_end, cut, rounded)
+    size = coarse.shape[::-1]
+    return cv2.resize(cut, size) > 0.5, cv2.resize(contrast, size)
 
 
-def _open_band(cut: BoolArray, coarse: FloatArray, joints: FloatArray | None, unit: float) -> FloatArray:
-    """Return the trimap: 1 person, 0 background, 0.5 where matting decides."""
+def _contrast(rgb: UInt8Array, person: BoolArray, background: BoolArray, reach: float) -> FloatArray:
+    """Lab distance between the person's and the background's mean colours nearby; large where either is missing."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    means = []
+    for side in (person, background):
+        weight = cv2.GaussianBlur(side.astype(np.float32), (0, 0), reach)
+        means.append(cv2.GaussianBlur(lab * side[..., None], (0, 0), reach) / np.maximum(weight, 1e-3)[..., None])
+    distance: FloatArray = np.linalg.norm(means[0] - means[1], axis=-1)
+    return distance
+
+
+def _open_band(
+    cut: BoolArray, coarse: FloatArray, contrast: FloatArray, joints: FloatArray | None, unit: float
+) -> FloatArray:
+    """Return the trimap: 1 person, 0 background, 0.5 where matting decides; narrow where colours don't tell."""
     inside, outside = _distance_to(~cut), _distance_to(cut)
     is_head = _head_zone(cut.shape, joints, unit)
-    reach_out = np.maximum(np.where(is_head, _BAND_HAIR, _BAND_OUT) * unit, _MIN_BAND_PX)
-    reach_in = max(_BAND_IN * unit, _MIN_BAND_PX)
-    thickness = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(reach_in) + 1,) * 2))
+    trust = np.clip(contrast / _MIN_CONTRAST - 1.0, 0.0, 1.0)
+    reach_out = 1.0 + trust * np.maximum(np.where(is_head, _BAND_HAIR, _BAND_OUT) * unit, _MIN_BAND_PX)
+    reach_in = 1.0 + trust * max(_BAND_IN * unit, _MIN_BAND_PX)
+    side = 2 * int(reach_in.max()) + 1
+    thickness = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     core = np.minimum(reach_in, 0.75 * thickness)  # thin limbs keep a line of certainty along their middle
     trimap = np.full(cut.shape, 0.5, np.float32)
     is_limb_end = _zone(cut.shape, joints, _EXTREMITIES, _LIMB_REACH * unit)
@@ -253,6 +292,6 @@ def _foreground_colours(rgb: UInt8Array, alpha: FloatArray) -> UInt8Array:
     """Estimate the person's own colours on the edge and run them on beyond it."""
     from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
 
-    solved = estimate_foreground_ml(rgb / 255.0, alpha.astype(np.float64))
+    solved = estimate_foreground_ml(rgb / np.float32(255.0), alpha)
     colours = np.rint(np.clip(solved, 0.0, 1.0) * 255.0).astype(np.uint8)
     return np.where((alpha >= 1.0)[..., None], rgb, colours)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.inpaint import fill_from_patches
+from retarget.person.surroundings import find_contact_shadows
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["build_plate"]
@@ -16,21 +17,56 @@ BoolArray = npt.NDArray[np.bool_]
 _SEEN_ALPHA = 0.02  # from here on a pixel is taken to hold something of the person
 _HALO = 0.025  # width of the rim that goes with the person, in square roots of the person's area
 _MIN_HALO_PX = 3.0
+_GAP = 0.04  # half width of the notches in the matte that are filled too
+_LIMB_END = 0.06  # radius of what goes round fingers and toes in any case
+_FINGERS_AND_TOES = (17, 18, 19, 20, 21, 22, 31, 32)
 
 
-def build_plate(rgb: UInt8Array, alpha: FloatArray, *, other_people: BoolArray | None = None) -> UInt8Array:
+def build_plate(
+    rgb: UInt8Array,
+    alpha: FloatArray,
+    *,
+    keypoints: FloatArray | None = None,
+    confidence: FloatArray | None = None,
+    other_people: BoolArray | None = None,
+) -> UInt8Array:
     """Take the person out of the photo.
 
     Args:
         rgb: (H, W, 3) uint8 photo.
         alpha: (H, W) in [0, 1], the person's matte.
+        keypoints: (33, 2) joints in pixels; with `confidence`, shadows at the feet go too.
+        confidence: (33,) in [0, 1].
         other_people: (H, W), people who stay in the picture; nothing is copied from them.
 
     Returns:
         (H, W, 3) uint8; bit for bit the photo away from the person.
     """
     unit = float(np.sqrt((alpha > 0.5).sum()))
-    radius = max(_MIN_HALO_PX, _HALO * unit)
-    distance = cv2.distanceTransform((alpha <= _SEEN_ALPHA).astype(np.uint8), cv2.DIST_L2, 5)
-    hole = distance <= radius if unit > 0.0 else np.zeros(alpha.shape, bool)
+    if unit == 0.0:
+        return rgb.copy()
+    hole = _closed(alpha > _SEEN_ALPHA, round(_GAP * unit))
+    if keypoints is not None and confidence is not None:
+        hole |= find_contact_shadows(rgb, alpha, keypoints, confidence)
+        hole |= _ends_of_limbs(hole.shape, keypoints, confidence, _LIMB_END * unit)
+    distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
+    hole = distance <= max(_MIN_HALO_PX, _HALO * unit)
     return fill_from_patches(rgb, hole, None if other_people is None else ~other_people)
+
+
+def _closed(mask: BoolArray, radius: int) -> BoolArray:
+    """Close notches and gaps up to twice `radius` wide: what shows through them is not worth keeping."""
+    apart = cv2.distanceTransform(np.pad(~mask, radius + 1, constant_values=True).astype(np.uint8), cv2.DIST_L2, 5)
+    back = cv2.distanceTransform((apart <= radius).astype(np.uint8), cv2.DIST_L2, 5)
+    inner = slice(radius + 1, -radius - 1)
+    return np.asarray(back > radius)[inner, inner] | mask
+
+
+def _ends_of_limbs(shape: tuple[int, ...], keypoints: FloatArray, confidence: FloatArray, radius: float) -> BoolArray:
+    """Return discs on fingers and toes, where a matte most easily misses something."""
+    canvas = np.zeros(shape, np.uint8)
+    for joint in _FINGERS_AND_TOES:
+        x, y = keypoints[joint]
+        if confidence[joint] > 0.5 and 0 <= x < shape[1] and 0 <= y < shape[0]:
+            cv2.circle(canvas, (round(float(x)), round(float(y))), max(1, round(radius)), 1, -1)
+    return np.asarray(canvas > 0)

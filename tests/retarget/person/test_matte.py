@@ -58,13 +58,24 @@ def test_foreground_is_free_of_the_background_and_goes_on_beyond_the_edge() -> N
     assert np.array_equal(matte.foreground[opaque], picture[opaque])
 
 
-def test_composite_reproduces_the_picture() -> None:
+def test_layers_reproduce_the_picture() -> None:
     picture, _, coarse = _scene()
     matte = refine_matte(picture, coarse, keypoints=_joints())
-    composite = matte.alpha[..., None] * matte.foreground + (1 - matte.alpha[..., None]) * np.array(BACKGROUND)
-    edge = (matte.alpha > 0) & (matte.alpha < 1)
-    error = composite[edge] - picture[edge]
-    assert 10 * np.log10(255**2 / np.mean(error**2)) > 27  # the noise alone stands at 42 dB
+    weight = matte.alpha[..., None]
+    edge = (matte.alpha > 0) & (matte.alpha < 0.95)
+    behind = np.clip((picture - weight * matte.foreground) / np.maximum(1 - weight, 0.05), 0, 255)
+    error = weight * matte.foreground + (1 - weight) * behind - picture
+    assert 10 * np.log10(255**2 / np.mean(error[edge] ** 2)) > 34
+    assert np.abs(behind[edge] - BACKGROUND).mean() < 12  # what is left over is indeed the background
+
+
+def test_low_contrast_keeps_the_coarse_contour() -> None:
+    noise = np.random.default_rng(1).normal(0, 3, (200, 160, 3))
+    picture = np.clip(230 + noise, 0, 255).astype(np.uint8)
+    true = np.zeros((200, 160), np.float32)
+    cv2.ellipse(true, (80, 100), (40, 70), 0, 0, 360, 1.0, -1)
+    matte = refine_matte(picture, cv2.GaussianBlur(true, (0, 0), 2.0))
+    assert np.abs(matte.alpha - true).mean() < 0.02
 
 
 def test_islands_go_and_pinholes_close() -> None:
@@ -104,3 +115,16 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         refine_matte(
             np.zeros((4, 3, 3), np.uint8), np.zeros((4, 3), np.float32), keypoints=np.zeros((5, 2), np.float32)
         )
+
+
+def test_a_held_racket_belongs_to_the_person() -> None:
+    picture, alpha, coarse = _scene()
+    racket = np.zeros(alpha.shape, np.uint8)
+    cv2.line(racket, (196, 150), (212, 110), 1, 3)
+    cv2.circle(racket, (217, 95), 14, 1, 3)
+    picture[racket > 0] = (40, 40, 220)
+    matte = refine_matte(picture, coarse, keypoints=_joints(), confidence=np.ones(33, np.float32))
+    assert matte.alpha[racket > 0].mean() > 0.8
+    assert matte.held[racket > 0].mean() > 0.8
+    far = cv2.dilate(np.maximum(racket, (alpha > 0).astype(np.uint8)), np.ones((9, 9), np.uint8)) == 0
+    assert not matte.held[far].any()

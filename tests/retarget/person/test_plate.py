@@ -47,3 +47,15 @@ def test_nothing_is_copied_from_other_people() -> None:
     photo[other] = (230, 20, 20)
     plate = build_plate(photo, alpha, other_people=other)
     assert plate[~other][:, 0].max() < 180
+
+
+def test_a_shadow_at_the_feet_goes_too() -> None:
+    _, photo, alpha = _room()
+    shadow = np.zeros(alpha.shape, np.uint8)
+    cv2.ellipse(shadow, (172, 203), (26, 6), 0, 0, 360, 1, -1)
+    dark = (shadow > 0) & (alpha < 0.02)
+    photo[dark] = photo[dark] // 2
+    joints = np.full((33, 2), (160.0, 100.0), np.float32)
+    joints[[29, 31]], joints[[30, 32]] = (148, 199), (172, 199)
+    plate = build_plate(photo, alpha, keypoints=joints, confidence=np.ones(33, np.float32))
+    assert (plate[dark].mean(axis=-1) > 80).mean() > 0.97
