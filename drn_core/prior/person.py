@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -11,7 +12,8 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
 from drn_core.prior.cloth import extend_colours, fill_cloth
-from drn_core.prior.parts import Layer, Limb
+from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
+from drn_core.prior.parts import Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
 from drn_core.prior.twins import Rebuild, overhang, plan_rebuilds, rebuilt_body, rebuilt_texture
@@ -41,6 +43,8 @@ class SourceImage:
         keypoints: (33, 2) pixels.
         confidence: (33,) in [0, 1], 0 for joints outside the picture that can't be used.
         depth: (33,) pixels, smaller is nearer.
+        true_lengths: length in pixels of limb parts laid flat in the picture plane; parts that point at the camera
+            are drawn on to it. Parts that are missing are left as they are.
     """
 
     foreground: UInt8
@@ -48,6 +52,7 @@ class SourceImage:
     keypoints: Float
     confidence: Float
     depth: Float
+    true_lengths: Mapping[Part, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class PersonLayers:
             shows or hides them.
         size_hw: size of the photo.
         rebuilt: the limbs that the photo hides; they were rebuilt from their mirror twins.
+        lengthened: the limb parts that point at the camera in the photo; they were drawn on to their true length.
     """
 
     textures: UInt8
@@ -70,6 +76,7 @@ class PersonLayers:
     body: Body
     size_hw: tuple[int, int]
     rebuilt: tuple[Limb, ...] = ()
+    lengthened: tuple[Part, ...] = ()
 
     @property
     def hidden_layers(self) -> tuple[Layer, ...]:
@@ -168,27 +175,43 @@ def _textures(crop: _Crop, segmentation: Segmentation, hidden: set[Layer]) -> UI
     return textures
 
 
-def _with_rebuilt(textures: UInt8, rebuilds: list[Rebuild]) -> tuple[UInt8, tuple[int, int]]:
-    """Add the sheets of rebuilt limbs on a canvas large enough for them.
+def _completed(
+    textures: UInt8, lengthenings: list[Lengthening], rebuilds: list[Rebuild]
+) -> tuple[UInt8, tuple[int, int]]:
+    """Draw foreshortened parts at length and hidden limbs from their twins, on a canvas large enough for them.
 
     Args:
         textures: (9, h, w, 4), the sheets that the photo shows.
-        rebuilds: what to add, affines in pixels of the textures.
+        lengthenings: parts to lengthen, in pixels of the textures.
+        rebuilds: limbs to rebuild, affines in pixels of the textures.
 
     Returns:
         The textures and how far (x, y) their first pixel moved to the left and up.
     """
+    reach = np.zeros(2)
+    for item in lengthenings:
+        reach = reach + np.abs(item.shift)
+    more = [int(np.ceil(value)) for value in reach]
+    textures = np.pad(textures, ((0, 0), (more[1], more[1]), (more[0], more[0]), (0, 0)))
+    moved = np.array(more, np.float64)
+    lengthened_sheets(textures, [item.moved(moved, 1.0) for item in lengthenings])
+    shifted = [_shifted(rebuild, moved) for rebuild in rebuilds]
     left, top, right, bottom = (max(sides) for sides in zip((0, 0, 0, 0), *(
-        overhang(textures, rebuild) for rebuild in rebuilds
+        overhang(textures, rebuild) for rebuild in shifted
     ), strict=True))  # fmt: skip
     canvas = np.pad(textures, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    shift = np.array([left, top], np.float64)
-    for rebuild in rebuilds:
-        affine = rebuild.affine.copy()
-        affine[:, 2] += shift - affine[:, :2] @ shift
+    for rebuild in shifted:
+        final = _shifted(rebuild, np.array([left, top], np.float64))
         for layer in rebuild.limb.layers:
-            canvas[layer] = rebuilt_texture(canvas, replace(rebuild, affine=affine), layer)
-    return canvas, (left, top)
+            canvas[layer] = rebuilt_texture(canvas, final, layer)
+    return canvas, (left + more[0], top + more[1])
+
+
+def _shifted(rebuild: Rebuild, shift: npt.NDArray[np.float64]) -> Rebuild:
+    """The same map on a canvas whose origin moved by -shift."""
+    affine = rebuild.affine.copy()
+    affine[:, 2] += shift - affine[:, :2] @ shift
+    return replace(rebuild, affine=affine)
 
 
 @dataclass(frozen=True)
@@ -246,11 +269,17 @@ def build_person(source: SourceImage) -> PersonLayers:
     rgb = np.asarray(cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     body = measure_body(working.inward(source.keypoints), source.confidence, source.depth * working.scale, alpha > 0.5)
     segmentation = segment_layers(body, alpha > 0.3, rgb)
+    lengths = {part: length * working.scale for part, length in source.true_lengths.items()}
+    lengthenings = plan_lengthenings(body, lengths, segmentation.seen_area, segmentation.expected_area)
+    body = lengthened_body(body, lengthenings)
     rebuilds = plan_rebuilds(body, segmentation.seen_area, segmentation.expected_area)
     body = rebuilt_body(body, rebuilds)
     hidden = {layer for rebuild in rebuilds for layer in rebuild.limb.layers}
-    textures, moved = _with_rebuilt(
-        _textures(crop, segmentation, hidden), [working.native(rebuild) for rebuild in rebuilds]
+    half = np.full(2, 0.5 / working.scale - 0.5)
+    textures, moved = _completed(
+        _textures(crop, segmentation, hidden),
+        [item.moved(half, 1 / working.scale) for item in lengthenings],
+        [working.native(rebuild) for rebuild in rebuilds],
     )
     photo_body = Body(
         keypoints=working.outward(body.keypoints),
@@ -266,4 +295,5 @@ def build_person(source: SourceImage) -> PersonLayers:
         body=photo_body,
         size_hw=(source.alpha.shape[0], source.alpha.shape[1]),
         rebuilt=tuple(rebuild.limb for rebuild in rebuilds),
+        lengthened=tuple(item.part for item in lengthenings),
     )

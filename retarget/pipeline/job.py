@@ -24,7 +24,7 @@ from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_room import DriverRoom
 from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
-from retarget.pipeline.source import SourceModel, fit_photo
+from retarget.pipeline.source import SourceModel, fit_photo, rebuilding_notes
 from retarget.pipeline.source_cache import cached_source
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult, extract_track
@@ -140,7 +140,8 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     with clock.stage("render"):
         writer_warnings = _render(job, retargeter, plan, result, progress)
     photo_score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
-    warnings = [*photo_score.warnings, *result.track.warnings, *plan.track.warnings, *writer_warnings]
+    notes = rebuilding_notes(source.person)
+    warnings = [*photo_score.warnings, *notes, *result.track.warnings, *plan.track.warnings, *writer_warnings]
     return _report(job, source, plan, result, warnings, clock.seconds, time.perf_counter() - began)
 
 

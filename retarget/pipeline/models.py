@@ -9,7 +9,6 @@ from typing import Final
 import torch
 
 from drn_core.errors import DRNError
-from drn_core.model.build import set_compute_dtype
 from drn_core.model.checkpoint import load_checkpoint
 from drn_core.model.drn import DRN
 from retarget.errors import DeviceError, ModelError
@@ -28,13 +27,13 @@ class LoadedModel:
         network: the DRN, in evaluation mode.
         size_hw: the crop it works on.
         device: where it runs.
-        name: as the user named it.
+        dtype: of its arithmetic.
     """
 
     network: DRN
     size_hw: tuple[int, int]
     device: torch.device
-    name: str
+    dtype: torch.dtype
 
 
 def pick_device(choice: str) -> torch.device:
@@ -82,7 +81,5 @@ def load_model(name: str, device: str = "auto") -> LoadedModel | None:
         checkpoint = load_checkpoint(path, device=where)
     except DRNError as error:
         raise ModelError(str(error), hint="use a file that `retarget train` wrote") from error
-    network = checkpoint.model
-    if where.type == "cuda":
-        network = set_compute_dtype(network, torch.bfloat16)
-    return LoadedModel(network, checkpoint.config.size_hw, where, name)
+    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
+    return LoadedModel(checkpoint.model, checkpoint.config.size_hw, where, dtype)

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
+from drn_core.prior.parts import SEGMENTS, Part
 from drn_core.skeleton import JOINT_INDEX, MIRROR
+from retarget.records import Pose
 
-__all__ = ["CHAINS", "SPAN_BONES", "Proportions", "measure_proportions", "picture_scale"]
+__all__ = ["CHAINS", "SPAN_BONES", "Proportions", "measure_proportions", "picture_scale", "true_lengths"]
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -141,3 +143,21 @@ def measure_proportions(keypoints: Array, world: Array, confidence: Array, relat
     longest = np.array([np.percentile(p[s], 95) if s.any() else 0.0 for p, s in zip(projected.T, seen.T, strict=True)])
     longest = np.maximum(longest, _mirrored(longest))
     return Proportions(np.clip(longest, 0.85 * from_world, 1.15 * from_world), scale)
+
+
+def true_lengths(pose: Pose) -> dict[Part, float]:
+    """Length in pixels that each limb part of a photo would have in the picture plane.
+
+    Args:
+        pose: the photo's pose.
+
+    Returns:
+        Parts whose joints are seen.
+    """
+    own = measure_proportions(pose.keypoints[None], pose.world[None], pose.confidence[None], np.ones(1))
+    index = {bone: number for number, bone in enumerate(CHAINS)}
+    return {
+        part: float(own.bones[index[bone]])
+        for part, bone in SEGMENTS.items()
+        if min(pose.confidence[list(bone)]) >= 0.5
+    }

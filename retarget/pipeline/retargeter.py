@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from drn_core.model.crops import CropBox, track_crop_boxes
+from drn_core.model.records import DRNOutput
 from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
 from drn_core.prior.render import PriorFrame, PriorRenderer
+from drn_core.refiner import PersonRefiner, SkeletonFrame
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
 from retarget.pipeline.background import Background
 from retarget.pipeline.models import LoadedModel, load_model
-from retarget.pipeline.network import NetworkRenderer
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, build_source, fit_photo
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
 from retarget.records import PoseTrack, UInt8Array
-
-if TYPE_CHECKING:
-    from drn_core.model.records import DRNOutput
 
 __all__ = ["MotionPlan", "RenderedFrame", "Retargeter"]
 
@@ -122,7 +121,8 @@ class Retargeter:
         self._transfer = transfer or TransferConfig()
         self._renderer = PriorRenderer(source.person, source.size_hw)
         network = model or load_model(self._render.model, self._render.device)
-        self._network = None if network is None else NetworkRenderer(source, network, self._renderer)
+        self._refiner = None if network is None else _refiner(source, network)
+        self._crop_hw = None if network is None else network.size_hw
 
     @classmethod
     def from_photo(
@@ -187,24 +187,38 @@ class Retargeter:
         """
         is_transparent = self._render.background == "transparent" and background is None
         behind = background or SourceRoom(self._source)
+        boxes = self._crop_boxes(plan)
         for index in range(len(plan)):
-            frame = self.pose(plan, index)
+            frame, output = self.pose(plan, index), None
             if is_transparent:
                 picture = np.asarray(self._renderer.cut_out(frame).numpy(), np.uint8)
-                yield RenderedFrame(picture, index, int(plan.pts[index]), frame)
-                continue
-            yield self._draw(plan, index, frame, behind.at(plan.seconds_at(index), frame))
+            elif self._refiner is None:
+                room = behind.at(plan.seconds_at(index), frame)
+                picture = np.asarray(self._renderer.paint(frame, torch.from_numpy(room)).numpy(), np.uint8)
+            else:
+                room = behind.at(plan.seconds_at(index), frame)
+                picture, frame, output = self._refine(plan, index, frame, room, boxes[index])
+            yield RenderedFrame(picture, index, int(plan.pts[index]), frame, output)
 
-    def _draw(self, plan: MotionPlan, index: int, frame: PriorFrame, room: UInt8Array) -> RenderedFrame:
-        pts = int(plan.pts[index])
-        if self._network is None:
-            image = self._renderer.paint(frame, torch.from_numpy(room))
-            return RenderedFrame(np.asarray(image.numpy(), np.uint8), index, pts, frame)
+    def _crop_boxes(self, plan: MotionPlan) -> list[CropBox]:
+        if self._crop_hw is None:
+            return []
         track = plan.track
-        picture, moved, output = self._network.draw(
-            frame, track.keypoints[index], track.confidence[index], track.depth[index], plan.orders[index], room
+        return track_crop_boxes(
+            torch.from_numpy(track.keypoints), torch.from_numpy(track.confidence), self._source.size_hw, self._crop_hw
         )
-        return RenderedFrame(picture, index, pts, moved, output)
+
+    def _refine(
+        self, plan: MotionPlan, index: int, frame: PriorFrame, room: UInt8Array, box: CropBox
+    ) -> tuple[UInt8Array, PriorFrame, DRNOutput]:
+        """Let the network correct the mesh, draw it at native size, and add what the network paints."""
+        assert self._refiner is not None  # noqa: S101 - the caller's condition, for the type checker
+        track, order = plan.track, plan.orders[index]
+        skeleton = SkeletonFrame(track.keypoints[index], track.confidence[index], track.depth[index], order)
+        correction = self._refiner.correct(frame.target_xy, skeleton, room, box)
+        moved = self._renderer.rasterize(correction.target_xy, track.depth[index], order)
+        drawn = np.asarray(self._renderer.paint(moved, torch.from_numpy(room)).numpy(), np.uint8)
+        return np.asarray(self._refiner.finish(drawn, correction), np.uint8), moved, correction.output
 
     def pose(self, plan: MotionPlan, index: int) -> PriorFrame:
         """Pose the layers for one frame of a plan."""
@@ -212,3 +226,16 @@ class Retargeter:
         return self._renderer.pose(
             track.keypoints[index], track.depth[index], plan.orders[index], float(track.scale[index])
         )
+
+
+def _refiner(source: SourceModel, model: LoadedModel) -> PersonRefiner:
+    return PersonRefiner(
+        model.network,
+        model.size_hw,
+        source.person,
+        source.rgb,
+        source.pose.keypoints,
+        source.pose.confidence,
+        dtype=model.dtype,
+        device=model.device,
+    )

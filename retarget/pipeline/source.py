@@ -12,11 +12,12 @@ from drn_core.prior.person import PersonLayers, SourceImage, build_person
 from retarget.config import PoseConfig
 from retarget.person.matte import Matte, refine_matte
 from retarget.person.plate import build_plate
+from retarget.pipeline.proportions import true_lengths
 from retarget.pose.estimator import PoseEstimator
 from retarget.pose.photo import estimate_photo
 from retarget.records import FloatArray, Pose, UInt8Array
 
-__all__ = ["MAX_SIDE_PX", "SourceModel", "build_source", "fit_photo"]
+__all__ = ["MAX_SIDE_PX", "SourceModel", "build_source", "fit_photo", "layer_person", "rebuilding_notes"]
 
 MAX_SIDE_PX = 4096
 """Photos with a longer side are scaled down to this: no video codec in common use shows more."""
@@ -104,8 +105,35 @@ def build_source(
     matte = _faithful(matte, rgb)
     with ThreadPoolExecutor(1) as pool:  # the plate and the layers don't need each other
         plate = pool.submit(build_plate, rgb, matte.alpha)
-        person = build_person(SourceImage(matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth))
+        person = layer_person(matte, pose)
         return SourceModel(rgb, pose, matte, plate.result(), person, detection.num_others)
+
+
+def rebuilding_notes(person: PersonLayers) -> tuple[tuple[str, str], ...]:
+    """Say which limbs are not shown as the photo has them, as warnings (code, text)."""
+    hidden = [("W312", f"{limb.name}: hidden in the photo, rebuilt from its mirror twin") for limb in person.rebuilt]
+    short = [
+        ("W313", f"{part.name.lower().replace('_', ' ')}: points at the camera in the photo, continued to its length")
+        for part in person.lengthened
+    ]
+    return (*hidden, *short)
+
+
+def layer_person(matte: Matte, pose: Pose) -> PersonLayers:
+    """Cut the person into layers.
+
+    Args:
+        matte: the person's alpha and colours.
+        pose: the photo's skeleton.
+
+    Returns:
+        The layered person.
+    """
+    return build_person(
+        SourceImage(
+            matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth, true_lengths=true_lengths(pose)
+        )
+    )
 
 
 def _faithful(matte: Matte, rgb: UInt8Array) -> Matte:

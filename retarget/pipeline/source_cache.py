@@ -12,11 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from drn_core.prior.person import SourceImage, build_person
 from retarget.cache import Cache, CacheResult, Payload, cache_key
 from retarget.config import PoseConfig
 from retarget.person.matte import Matte
-from retarget.pipeline.source import SourceModel, build_source
+from retarget.pipeline.source import SourceModel, build_source, layer_person
 from retarget.records import FloatArray, Pose, UInt8Array
 
 __all__ = ["cached_source"]
@@ -93,5 +92,5 @@ def _decode(payload: Payload, rgb: UInt8Array) -> SourceModel:
     matte = Matte(alpha=arrays["alpha"], foreground=arrays["foreground"])
     if matte.alpha.shape != size_hw or matte.foreground.shape != rgb.shape or arrays["plate"].shape != rgb.shape:
         raise ValueError("sizes do not fit the photo")
-    person = build_person(SourceImage(matte.foreground, matte.alpha, pose.keypoints, pose.confidence, pose.depth))
+    person = layer_person(matte, pose)
     return SourceModel(rgb, pose, matte, arrays["plate"], person, int(payload.facts["num_others"]))
