@@ -51,7 +51,7 @@ REENACT: Final = Protocol(
     sample="clip",
     statistic="median",
     metrics=_CORE,
-    settings=_CLIP_SETTINGS,
+    settings=MappingProxyType({**_CLIP_SETTINGS, "decoding": "plain"}),
 )
 
 _VIDEO_ONLY: Final = (
@@ -101,6 +101,7 @@ VIDEO: Final = Protocol(
     settings=MappingProxyType(
         {
             **_CLIP_SETTINGS,
+            "decoding": "display",
             "face_match_distance": 0.6,
             "flow": "DIS (fast) at half size, kept where forward and backward agree within 1 px + 5 % of the motion",
         }

@@ -45,13 +45,14 @@ def resample_indices(
         num_samples: N.
         num_resamples: R.
         seed: of the generator; the same seed draws the same.
-        block: samples drawn together; more than 1 where neighbours are alike (frames of a clip).
+        block: samples drawn together; more than 1 where neighbours are alike (frames of a clip). At most a quarter of
+            the samples, or the resamples would all be alike.
 
     Returns:
         (R, N) int32, indices below N.
     """
     generator = np.random.default_rng(seed)
-    block = max(1, min(block, num_samples))
+    block = max(1, min(block, num_samples // 4))
     num_blocks = -(-num_samples // block)
     starts = generator.integers(0, num_samples, (num_resamples, num_blocks), dtype=np.int32)
     indices = (starts[..., None] + np.arange(block, dtype=np.int32)) % num_samples

@@ -15,13 +15,13 @@ from drn_core.evaluation.frames import FramePair, FrameScores, is_measurable
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Row
 from retarget.cache import Cache
-from retarget.errors import InputError, OutputError
+from retarget.errors import InputError
 from retarget.evaluation.clip_readings import read_clip
+from retarget.evaluation.frames import decoding_of, iterate_frames
 from retarget.evaluation.observers import Observer
 from retarget.records import UInt8Array
-from retarget.video.reader import open_video
 
-__all__ = ["ClipResult", "count_frames", "measure_clip", "save_frame"]
+__all__ = ["ClipResult", "measure_clip"]
 
 
 @dataclass(frozen=True)
@@ -39,40 +39,6 @@ class ClipResult:
     num_generated: int
 
 
-def count_frames(clip: Path) -> int:
-    """Count the frames that can be decoded.
-
-    Args:
-        clip: the video file.
-
-    Raises:
-        InputError: it can't be read.
-    """
-    with open_video(clip) as reader:
-        return sum(1 for _ in reader)
-
-
-def save_frame(clip: Path, index: int, target: Path) -> None:
-    """Write one frame of a clip as PNG.
-
-    Args:
-        clip: the video file.
-        index: running number of the frame.
-        target: the PNG file.
-
-    Raises:
-        InputError: the clip can't be read or has no such frame.
-        OutputError: the picture can't be written.
-    """
-    with open_video(clip) as reader:
-        for frame in reader:
-            if frame.index == index:
-                if not cv2.imwrite(str(target), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR)):
-                    raise OutputError(f"{target}: can't be written")
-                return
-    raise InputError(f"{clip}: has no frame {index}")
-
-
 def _fit(generated: UInt8Array, real: UInt8Array) -> UInt8Array:
     if generated.shape == real.shape:
         return generated
@@ -87,19 +53,20 @@ class _Counter:
 
 
 def _paired_frames(
-    real_clip: Path, generated_clip: Path, counter: _Counter
+    real_clip: Path, generated_clip: Path, decoding: str, counter: _Counter
 ) -> Iterator[tuple[int, UInt8Array, UInt8Array]]:
     """Yield (index, real, generated) while both clips last, then count what is left over."""
-    with contextlib.ExitStack() as stack:
-        real_frames = iter(stack.enter_context(open_video(real_clip)))
-        generated_frames = iter(stack.enter_context(open_video(generated_clip)))
+    with (
+        contextlib.closing(iterate_frames(real_clip, decoding)) as real_frames,
+        contextlib.closing(iterate_frames(generated_clip, decoding)) as generated_frames,
+    ):
         for real in real_frames:
             counter.real += 1
             generated = next(generated_frames, None)
             if generated is None:
                 break
             counter.generated += 1
-            yield counter.real - 1, real.rgb, generated.rgb
+            yield counter.real - 1, real, generated
         counter.real += sum(1 for _ in real_frames)
         counter.generated += sum(1 for _ in generated_frames)
 
@@ -134,10 +101,11 @@ def measure_clip(
     Raises:
         InputError: a clip can't be read, or no frame of the real one shows a person.
     """
-    readings = read_clip(real_clip, observer, step=step, face=face, cache=cache)
+    decoding = decoding_of(protocol)
+    readings = read_clip(real_clip, observer, decoding=decoding, step=step, face=face, cache=cache)
     counter = _Counter()
     with ClipScorer(protocol, source_index=source_index, on_scored=on_scored) as scorer:
-        for index, real, generated in _paired_frames(real_clip, generated_clip, counter):
+        for index, real, generated in _paired_frames(real_clip, generated_clip, decoding, counter):
             if index % step:
                 continue
             reading = readings.of(index)

@@ -14,8 +14,8 @@ from drn_core.evaluation.readings import Reading
 from drn_core.skeleton import NUM_JOINTS
 from retarget.cache import Cache, Payload, cache_key, file_digest
 from retarget.errors import InputError
+from retarget.evaluation.frames import iterate_frames
 from retarget.evaluation.observers import Observer
-from retarget.video.reader import open_video
 
 __all__ = ["ClipReadings", "read_clip"]
 
@@ -123,12 +123,15 @@ def _observers_version() -> str:
     return ", ".join(versions)
 
 
-def read_clip(clip: Path, observer: Observer, *, step: int, face: bool, cache: Cache | None) -> ClipReadings:
+def read_clip(
+    clip: Path, observer: Observer, *, decoding: str, step: int, face: bool, cache: Cache | None
+) -> ClipReadings:
     """Read every `step`-th frame of a real clip, or take the readings from the cache.
 
     Args:
         clip: the video file; its content is the key.
         observer: reads what is not kept.
+        decoding: "display" or "plain", see `retarget.evaluation.frames`.
         step: every how many frames one is read.
         face: also look for faces.
         cache: where readings are kept; None keeps none.
@@ -139,16 +142,15 @@ def read_clip(clip: Path, observer: Observer, *, step: int, face: bool, cache: C
 
     def compute() -> ClipReadings:
         readings = ClipReadings()
-        with open_video(clip) as reader:
-            for number, frame in enumerate(reader):
-                if number % step == 0:
-                    readings.add(number, observer.read(frame.rgb, face=face))
+        for number, rgb in enumerate(iterate_frames(clip, decoding)):
+            if number % step == 0:
+                readings.add(number, observer.read(rgb, face=face))
         return readings
 
     if cache is None:
         return compute()
     try:
-        key = cache_key(_REVISION, _observers_version(), file_digest(clip), step, face)
+        key = cache_key(_REVISION, _observers_version(), file_digest(clip), decoding, step, face)
     except OSError as error:
         raise InputError(f"{clip}: can't be read: {error.strerror}") from error
     return cache.get_or_compute(

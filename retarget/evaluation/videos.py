@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Row, Skipped, summarise, summarise_frames
 from retarget.errors import InputError, OutputError, RetargetError, UsageError
-from retarget.evaluation.clip import ClipResult, count_frames, measure_clip, save_frame
+from retarget.evaluation.clip import ClipResult, measure_clip
+from retarget.evaluation.frames import count_frames, decoding_of, save_frame
 from retarget.evaluation.generate import PIPELINE_COMMAND, check_command, run_command
 from retarget.evaluation.observers import Observer, PersonObserver
 from retarget.evaluation.suite import Evaluation, FrameObserver, SuiteOptions, build_report, check_required
@@ -138,7 +139,9 @@ def _working_folder(folder: Path | None) -> Iterator[Path]:
     yield folder
 
 
-def _make(clip: Path, name: str, source_index: int, how: ReenactOptions, folder: Path) -> tuple[Path, dict[str, float]]:
+def _make(
+    clip: Path, name: str, source_index: int, how: ReenactOptions, folder: Path, decoding: str
+) -> tuple[Path, dict[str, float]]:
     """Return the generated video and what it cost."""
     if how.generated is not None:
         found = sorted(p for p in how.generated.glob(f"{_escaped(name)}.*") if p.suffix not in {".png", ".log"})
@@ -146,9 +149,9 @@ def _make(clip: Path, name: str, source_index: int, how: ReenactOptions, folder:
             raise InputError(f"{how.generated}: expected one video named {name}.*, found {len(found)}")
         return found[0], {}
     source, output = folder / f"{name}.png", folder / f"{name}.mp4"
-    save_frame(clip, source_index, source)
+    save_frame(clip, source_index, source, decoding)
     cost = run_command(how.command, source=source, driver=clip, output=output, model=how.model)
-    figures = {"seconds": cost.seconds, "fps": count_frames(output) / cost.seconds}
+    figures = {"seconds": cost.seconds, "fps": count_frames(output, decoding) / cost.seconds}
     return output, figures if cost.peak_mb is None else {**figures, "peak_mb": cost.peak_mb}
 
 
@@ -223,9 +226,10 @@ class _Reenactment:
 
     def measure(self, clip: Path, fraction: float) -> tuple[Row, ClipResult]:
         """Make one clip from one source frame and measure it."""
-        source_index = int(count_frames(clip) * fraction)
+        decoding = decoding_of(self.protocol)
+        source_index = int(count_frames(clip, decoding) * fraction)
         name = f"{clip.stem}@{source_index}"
-        video, cost = _make(clip, name, source_index, self.how, self.folder)
+        video, cost = _make(clip, name, source_index, self.how, self.folder, decoding)
         result = measure_clip(
             clip, video, self.observer, self.protocol,
             name=name, step=self.how.step, source_index=source_index, face=self.options.face and self.has_dlib,

@@ -19,10 +19,11 @@ from retarget.cli.main import main
 from retarget.errors import InputError, ModelError, OutputError, RetargetError, UsageError
 from retarget.evaluation import command as evaluate_command
 from retarget.evaluation import videos
-from retarget.evaluation.clip import count_frames, save_frame
 from retarget.evaluation.clip_readings import ClipReadings
+from retarget.evaluation.frames import count_frames, save_frame
 from retarget.evaluation.generate import check_command, run_command
 from retarget.evaluation.page import render_page
+from retarget.evaluation.pairs import load_image
 from retarget.evaluation.suite import SuiteOptions, write_atomically
 from retarget.evaluation.videos import ReenactOptions, evaluate_reenactment, evaluate_video, list_clips
 from tests.helpers.evaluation import NOBODY, FakeObserver, reading, textured_picture, write_clip
@@ -210,14 +211,23 @@ def test_clips_are_all_files_of_a_folder(tmp_path: Path) -> None:
         list_clips([tmp_path / "empty"])
 
 
-def test_frames_are_counted_and_saved(clip: Path, tmp_path: Path) -> None:
-    assert count_frames(clip) == NUM_FRAMES
-    save_frame(clip, 3, tmp_path / "frame.png")
-    assert (tmp_path / "frame.png").stat().st_size > 1000
+@pytest.mark.parametrize("decoding", ["display", "plain"])
+def test_frames_are_counted_and_saved(clip: Path, tmp_path: Path, decoding: str) -> None:
+    assert count_frames(clip, decoding) == NUM_FRAMES
+    save_frame(clip, 3, tmp_path / "frame.png", decoding)
+    np.testing.assert_array_equal(load_image(tmp_path / "frame.png"), pictures()[3])
     with pytest.raises(InputError, match="has no frame 99"):
-        save_frame(clip, 99, tmp_path / "frame.png")
+        save_frame(clip, 99, tmp_path / "frame.png", decoding)
     with pytest.raises(OutputError):
-        save_frame(clip, 3, tmp_path / "no folder" / "frame.png")
+        save_frame(clip, 3, tmp_path / "no folder" / "frame.png", decoding)
+
+
+@pytest.mark.parametrize("decoding", ["display", "plain"])
+def test_broken_clips_are_told(tmp_path: Path, decoding: str) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    with pytest.raises(InputError, match=r"bad\.mp4"):
+        count_frames(bad, decoding)
 
 
 def test_a_clip_without_a_person_is_refused(clip: Path) -> None:

@@ -72,7 +72,12 @@ def test_differences_leave_out_samples_that_one_side_lacks() -> None:
 
 
 def test_resamples_are_whole_blocks() -> None:
-    indices = resample_indices(10, num_resamples=20, block=5)
-    assert indices.shape == (20, 10)
-    assert indices.max() < 10
-    np.testing.assert_array_equal((indices[:, 1:5] - indices[:, :4]) % 10, 1)
+    indices = resample_indices(20, num_resamples=30, block=5)
+    assert indices.shape == (30, 20)
+    assert indices.max() < 20
+    np.testing.assert_array_equal((indices[:, 1:5] - indices[:, :4]) % 20, 1)
+
+
+def test_blocks_of_few_samples_are_shortened() -> None:
+    assert len(np.unique(resample_indices(5, num_resamples=100, block=10)[:, 0])) == 5
+    assert len({tuple(sorted(row)) for row in resample_indices(8, num_resamples=100, block=10)}) > 10
