@@ -9,7 +9,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-__all__ = ["Processes", "join_processes", "leave_processes", "share"]
+__all__ = ["Processes", "is_true_anywhere", "join_processes", "leave_processes", "share"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ def share(module: nn.Module, processes: Processes) -> nn.Module:
     # Phases freeze parts, and faces come and go: which weights a batch reaches is not known beforehand.
     ids = [processes.device.index] if processes.device.type == "cuda" else None
     return DistributedDataParallel(module, device_ids=ids, find_unused_parameters=True)
+
+
+def is_true_anywhere(flag: bool, processes: Processes) -> bool:
+    """Tell whether any process says yes; all have to ask."""
+    if processes.count == 1:
+        return flag
+    votes = torch.tensor([int(flag)], device=processes.device)
+    distributed.all_reduce(votes, distributed.ReduceOp.MAX)
+    return bool(votes.item())
 
 
 def leave_processes() -> None:

@@ -25,7 +25,7 @@ from drn_core.model.checkpoint import ModelCard, save_checkpoint
 from drn_core.model.discriminator import DiscriminatorPair
 from drn_core.model.records import to_device
 from drn_core.skeleton import NUM_JOINTS
-from drn_core.training.distributed import Processes
+from drn_core.training.distributed import Processes, is_true_anywhere
 from drn_core.training.ema import WeightAverage
 from drn_core.training.logbook import Logbook
 from drn_core.training.schedule import locate_step
@@ -141,7 +141,7 @@ class TrainingRun:
             self.state.optimizers = runner.optimizers
             step = self._run_phase(runner, index, phase_step, deadline)
             self._save()
-            if deadline is not None and time.monotonic() >= deadline:
+            if self._is_over(deadline):
                 break
         self._finish()
         return step >= self.config.total_steps
@@ -188,9 +188,13 @@ class TrainingRun:
             state.step = offset + phase_step + 1
             meter.stepped(terms)
             self._attend(meter, phase.name)
-            if deadline is not None and time.monotonic() >= deadline:
+            if self._is_over(deadline):
                 break
         return state.step
+
+    def _is_over(self, deadline: float | None) -> bool:
+        """Tell whether time is up; processes stop together, or the others would wait for gradients for ever."""
+        return deadline is not None and is_true_anywhere(time.monotonic() >= deadline, self.processes)
 
     def _attend(self, meter: _Meter, phase_name: str) -> None:
         """Log, validate, draw and save where the step calls for it."""
