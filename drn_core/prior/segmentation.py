@@ -21,6 +21,10 @@ Field = npt.NDArray[np.float32]
 
 # Within this many half widths a sheet claims what lies under another one, and has it filled in.
 _HIDDEN_REACH = 0.85
+# Half widths within which pixels may belong to an arm before another sheet, if their colour agrees.
+_FOREARM_REACH, _HAND_REACH = 1.25, 1.9
+# Rim of an arm, in pixels of the working copy, whose mixed colours don't count as the trunk's.
+_MIXED_RIM = 2
 
 
 @dataclass(frozen=True)
@@ -120,12 +124,14 @@ def _claim_by_front_arm(
     twin = LIMBS[limb.twin]
     lower, upper = near[limb.lower_layer], near[limb.upper_layer]
     nearer_than_twin = lower <= near[twin.lower_layer]
-    reach = person & (lower < 1.25) & nearer_than_twin
+    # fingers spread beyond any capsule; their colour tells where they end
+    within = (lower < _FOREARM_REACH) | (fields.parts[limb.parts[2]] < _HAND_REACH)
+    reach = person & within & nearer_than_twin
     is_over_other = np.minimum.reduce([near[layer] for layer in Layer if layer not in limb.layers]) < 1.15
     cut = _cut_by_colour(rgb, reach & (lower < 0.5), reach)
     forearm = np.where(is_over_other, cut, reach & (lower < 1.0)) & person
     _give(owned, limb.lower_layer, forearm & ((lower <= upper) | (lower < 0.6)))
-    lost = owned[limb.lower_layer] & ~forearm & is_over_other & nearer_than_twin & (lower < 1.25)
+    lost = owned[limb.lower_layer] & ~forearm & is_over_other & nearer_than_twin & within
     owned[limb.lower_layer] &= ~lost
     owned[Layer.TORSO] |= lost & (near[Layer.TORSO] < 1.15)
     shoulder = person & (upper < 0.95) & (fields.torso > 0.0) & ~owned[limb.lower_layer] & ~owned[twin.lower_layer]
@@ -159,7 +165,9 @@ def _torso_masks(
     """What the torso sheet covers, and which of it shows its own colour."""
     own, arms = owned[Layer.TORSO], _arms(owned)
     wanted = own | (person & ((fields.torso < 0.9) | (fields.parts[Part.HEAD] < 0.75)))
-    trusted = own.copy()
+    side = 2 * _MIXED_RIM + 1
+    rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    trusted = own & ~rim
     for limb in LIMBS:
         if body.confidence[limb.middle] < 0.3:
             continue
@@ -168,7 +176,7 @@ def _torso_masks(
             joint |= fields.roots[limb.parts[0]] < 1.0
         joint &= own | owned[limb.upper_layer]
         wanted |= joint
-        trusted |= joint if limb.is_arm else joint & ~arms
+        trusted |= joint if limb.is_arm else joint & ~rim
     if body.has_legs:  # legs that part must not open a gap at the crotch
         hips = [limb for limb in LIMBS if not limb.is_arm]
         between = segment_distance(points, *(body.keypoints[limb.root] for limb in hips))
