@@ -138,7 +138,9 @@ def _bone_ratios(
     tilt = _angle_between(bone_vectors(source.world), bone_vectors(track.world[reference]))
     same_tilt = same * np.exp(-((tilt / np.radians(config.bias_tilt_degrees)) ** 2))
     limit = np.log(config.bias_length_limit)
-    return _Ratios(turn * same, ratio * np.exp(np.clip(stretch, -limit, limit) * same_tilt)), body_ratio
+    length = ratio * np.exp(np.clip(stretch, -limit, limit) * same_tilt)
+    # bones seen alike in photo and reference frame tell the bodies' ratio best
+    return _Ratios(turn * same, length), _weighted_median(length, trust * other.bones * (same_tilt + 0.05))
 
 
 def _angle_between(a: Array, b: Array) -> Array:
