@@ -343,7 +343,7 @@ class TrainConfig:
     phases: tuple[PhaseConfig, ...]
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
-    perceptual: Literal["none", "vgg19", "synthetic-features"] = "none"
+    perceptual: Literal["none", "vgg19"] = "none"
     perceptual_weights: str = ""
     ema_decay: float = 0.999
     betas: tuple[float, float] = (0.5, 0.999)

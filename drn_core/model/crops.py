@@ -85,10 +85,10 @@ def person_crop_box(
         min_confidence: joints below are left out, if any are above.
 
     Returns:
-        A box of whole pixels, which may reach beyond the frame where the frame cuts the person.
+        A box of whole pixels; it reaches beyond the frame only where it does not fit in.
     """
     centre, scale = _framing(keypoints, confidence, frame_hw, size_hw, margin, min_confidence)
-    return _box_around(centre, scale, size_hw)
+    return _box_around(centre, scale, size_hw, frame_hw)
 
 
 def track_crop_boxes(
@@ -119,7 +119,7 @@ def track_crop_boxes(
     boxes = []
     for index in range(len(centres)):
         window = centres[max(index - radius, 0) : index + radius + 1]
-        boxes.append(_box_around(window.mean(dim=0), scale, size_hw))
+        boxes.append(_box_around(window.mean(dim=0), scale, size_hw, frame_hw))
     return boxes
 
 
@@ -145,10 +145,16 @@ def _framing(
     return (low + high) / 2, max(extent_x / size_hw[1], extent_y / size_hw[0])
 
 
-def _box_around(centre: Tensor, scale: float, size_hw: tuple[int, int]) -> CropBox:
+def _box_around(centre: Tensor, scale: float, size_hw: tuple[int, int], frame_hw: tuple[int, int]) -> CropBox:
     height, width = max(round(scale * size_hw[0]), 1), max(round(scale * size_hw[1]), 1)
     x0, y0 = round(float(centre[0]) - (width - 1) / 2), round(float(centre[1]) - (height - 1) / 2)
+    x0, y0 = _pushed_inside(x0, width, frame_hw[1]), _pushed_inside(y0, height, frame_hw[0])
     return CropBox(x0, y0, x0 + width, y0 + height)
+
+
+def _pushed_inside(start: int, length: int, limit: int) -> int:
+    """Move an interval into the frame if it fits: a person cut by the frame is cut by the crop, as in training."""
+    return min(max(start, 0), limit - length) if length <= limit else start
 
 
 def points_to_crop(points: Tensor, box: CropBox, size_hw: tuple[int, int]) -> Tensor:

@@ -179,8 +179,6 @@ def _fill_packs(config: TrainConfig, tell: Tell) -> None:
 def _features(config: TrainConfig, processes: Processes) -> Features | None:
     if config.perceptual == "none":
         return None
-    if config.perceptual != "vgg19":
-        raise ConfigError(f"perceptual: {config.perceptual!r} has no weights yet; use 'vgg19' or 'none'")
     path = Path(config.perceptual_weights) if config.perceptual_weights else None
     return Vgg19Features(path).to(processes.device)
 

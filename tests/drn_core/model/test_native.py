@@ -156,6 +156,13 @@ def test_guessed_joints_outside_do_not_enlarge_the_box() -> None:
     assert box.y1 <= 101
 
 
+def test_box_is_pushed_into_the_frame_where_it_fits() -> None:
+    keypoints = torch.tensor([[50.0, 60.0], [60.0, 99.0]])
+    box = person_crop_box(keypoints, torch.ones(2), (100, 100), (64, 64))
+    assert box.y1 == 100
+    assert box.size_hw == (51, 51)
+
+
 def test_boxes_of_a_track_share_a_size_and_glide() -> None:
     base = torch.tensor([[20.0, 20.0], [60.0, 120.0]])
     jitter = 6 * torch.rand(60, 1, 2, generator=torch.Generator().manual_seed(0))

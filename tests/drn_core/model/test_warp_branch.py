@@ -78,6 +78,15 @@ def test_bfloat16_gives_the_same_picture() -> None:
     assert (exact - fast).abs().mean() < 2 / 255
 
 
+@pytest.mark.slow
+def test_compiled_network_gives_the_same_picture() -> None:
+    model = shaken(DRNConfig(pose_branch=TINY))
+    inputs = make_inputs(1, (32, 32))
+    compiled = torch.compile(model, backend="aot_eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(inputs).image, model(inputs).image, atol=1e-4, rtol=0)
+
+
 def test_gradient_reaches_every_weight_in_the_end() -> None:
     model = shaken(DRNConfig(pose_branch=TINY)).train()
     model(make_inputs()).image.square().mean().backward()
