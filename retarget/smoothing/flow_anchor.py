@@ -5,19 +5,20 @@ that hardly does. Per joint the track x minimises, over all frames at once and s
 
     sum_t  c_t rho_1(|x_t - a_t| / s_position)  +  sum_(i,j)  q_ij rho_2(|x_j - x_i - f_ij| / s_flow)
 
-with a the landmarks, f the flow between linked frames (neighbours, and frames linked to a key frame before them, which
-keeps small errors from adding up), c and q their confidences. The landmarks' loss grows linearly, so that their median
-stays the anchor however far they swing; the flow's is Cauchy's, so that a hand passing by is forgotten. It is solved as
-a sparse linear system, again and again as the robust weights settle; the flow's weights start out quadratic, because
-the landmarks that the first residuals are taken from are what is to be corrected. Four rules, each
-found necessary on real clips:
+with a the landmarks (after bilateral smoothing), f the flow between linked frames (neighbours, and frames linked to a
+key frame before them, which keeps small errors from adding up), c and q their confidences. The landmarks' loss grows
+linearly, so that their median stays the anchor however far they swing; the flow's is Cauchy's, so that a hand passing
+by is forgotten. It is solved as a sparse linear system, again and again as the robust weights settle; the flow's
+weights start out quadratic, because the landmarks that the first residuals are taken from are what is to be corrected.
+Rules that were found necessary on real clips:
 
-- Flow counts only while the trunk is slow: on fast motion DIS is wrong at full confidence. There a is the bilateral
-  track instead of the raw landmarks.
+- Flow counts only while the trunk is slow: on fast motion DIS is wrong at full confidence.
+- It counts only where it agrees with the landmarks on the motion: when a body turns, the cloth over a shoulder moves
+  otherwise than the shoulder.
 - Arms keep their landmarks: around a moving wrist most pixels are the trunk behind it.
 - No penalty on acceleration: it flattens fast motion.
-- Where the knees are never seen, hip landmarks swing with the arms by tens of pixels: there they only fix the mean and
-  the flow carries the motion.
+- Where the knees are never seen, hip landmarks swing with the arms by tens of pixels: there they need not agree, only
+  fix the mean, and the flow carries the motion.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from scipy.sparse.linalg import splu
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 from retarget.records import FloatArray
 from retarget.smoothing.links import MotionLinks
-from retarget.smoothing.trunk import FOOT_JOINTS, TRUNK_JOINTS
+from retarget.smoothing.trunk import FOOT_JOINTS, TRUNK_CORNERS, TRUNK_JOINTS
 
 __all__ = ["anchor_to_flow"]
 
@@ -42,8 +43,12 @@ _SLOW: Final = 0.03
 """Trunk speed per frame at which the flow has lost about two thirds of its say. These three in trunk sizes."""
 _REACH: Final = 0.12
 """The same for the whole shift between two frames that are linked over some distance."""
-_AGREEMENT: Final = {**dict.fromkeys(FACE_JOINTS, 0.03), **dict.fromkeys(FOOT_JOINTS, 0.05)}
-"""Flow and landmarks have to agree this far where parts move by themselves; landmarks do not swing there."""
+_AGREEMENT: Final = {
+    **dict.fromkeys(FACE_JOINTS, 0.03),
+    **dict.fromkeys(TRUNK_CORNERS, 0.04),
+    **dict.fromkeys(FOOT_JOINTS, 0.05),
+}
+"""Flow and landmarks have to agree this far along a link: cloth on a body that turns moves otherwise than joints."""
 _LOOSE_HIPS: Final = 6.0
 _KNEES_SEEN: Final = 0.35
 _FLOW_SCALES: Final = (np.inf, 0.06, 0.03, 0.02, 0.015, 0.015)
@@ -61,14 +66,11 @@ _SPEED_JOINTS: Final = [
 DoubleArray = npt.NDArray[np.float64]
 
 
-def anchor_to_flow(
-    landmarks: FloatArray, smooth: FloatArray, confidence: FloatArray, links: MotionLinks, *, torso_px: float
-) -> FloatArray:
+def anchor_to_flow(smooth: FloatArray, confidence: FloatArray, links: MotionLinks, *, torso_px: float) -> FloatArray:
     """Combine landmarks and flow into one track.
 
     Args:
-        landmarks: (T, 33, 2), pixels, gaps filled.
-        smooth: (T, 33, 2), the same after bilateral smoothing; what joints fall back to.
+        smooth: (T, 33, 2), pixels, landmarks after bilateral smoothing, gaps filled.
         confidence: (T, 33) in [0, 1]; 0 in filled frames.
         links: motion of the picture between frames of the same shot.
         torso_px: typical size of the trunk.
@@ -76,40 +78,41 @@ def anchor_to_flow(
     Returns:
         (T, 33, 2) float32; arms as in `smooth`.
     """
-    if len(landmarks) < 3 or not len(links):
+    if len(smooth) < 3 or not len(links):
         return smooth
     trust = confidence.astype(np.float64) + _FLOOR
     slow = _slowness(smooth, torso_px)
     is_half_body = np.median(trust[:, _KNEES].max(axis=1)) < _KNEES_SEEN
     track = smooth.copy()
     for joint in (*TRUNK_JOINTS, *FOOT_JOINTS):
-        start = smooth[:, joint].astype(np.float64)
-        raw_share = slow[:, None] if joint in TRUNK_JOINTS else 0.5
-        sigma = _POSITION_SIGMA * torso_px * (_LOOSE_HIPS if is_half_body and joint in _HIPS else 1.0)
+        is_loose = bool(is_half_body) and joint in _HIPS
+        landmarks = smooth[:, joint].astype(np.float64)
+        gate = _gate(joint, slow, links, torso_px)
+        if not is_loose:
+            gate = gate * _agreement(landmarks, links.shift[:, joint], links, _AGREEMENT[joint] * torso_px)
         track[:, joint] = _solve(
-            raw_share * landmarks[:, joint] + (1 - raw_share) * start,
-            start=start,
+            landmarks,
             trust=trust[:, joint],
-            sigma=sigma,
+            sigma=_POSITION_SIGMA * torso_px * (_LOOSE_HIPS if is_loose else 1.0),
             links=links,
             flow=links.shift[:, joint].astype(np.float64),
-            stiffness=_stiffness(joint, start, slow, links, torso_px),
+            stiffness=np.where(gate > _LEAST_GATE, gate, 0.0) / (_FLOW_SIGMA * torso_px) ** 2,
             torso_px=torso_px,
         )
     return track
 
 
-def _stiffness(joint: int, start: DoubleArray, slow: DoubleArray, links: MotionLinks, torso_px: float) -> DoubleArray:
-    """(M,): how much each link counts for a joint, gated as the module says."""
-    flow = links.shift[:, joint].astype(np.float64)
+def _gate(joint: int, slow: DoubleArray, links: MotionLinks, torso_px: float) -> DoubleArray:
+    """(M,) in [0, 1]: quality of each link, less where it spans much motion, and for the trunk where that is fast."""
     reach = np.where(links.second - links.first == 1, _SLOW, _REACH)
-    gate = links.quality[:, joint] * _bell(np.linalg.norm(flow, axis=1), reach * torso_px)
-    if joint in TRUNK_JOINTS:
-        gate = gate * np.minimum(slow[links.first], slow[links.second])
-    if joint in _AGREEMENT:
-        moved = start[links.second] - start[links.first]
-        gate = gate * _bell(np.linalg.norm(moved - flow, axis=1), _AGREEMENT[joint] * torso_px)
-    return np.where(gate > _LEAST_GATE, gate, 0.0) / (_FLOW_SIGMA * torso_px) ** 2
+    gate = links.quality[:, joint] * _bell(np.linalg.norm(links.shift[:, joint], axis=1), reach * torso_px)
+    return gate * np.minimum(slow[links.first], slow[links.second]) if joint in TRUNK_JOINTS else gate
+
+
+def _agreement(landmarks: DoubleArray, shift: FloatArray, links: MotionLinks, width: float) -> DoubleArray:
+    """(M,) in [0, 1]: how well flow and landmarks agree on the motion along each link."""
+    moved = landmarks[links.second] - landmarks[links.first]
+    return _bell(np.linalg.norm(moved - shift, axis=1), width)
 
 
 def _slowness(smooth: FloatArray, torso_px: float) -> DoubleArray:
@@ -125,9 +128,8 @@ def _bell(values: npt.NDArray[np.floating[Any]], width: float | DoubleArray) -> 
 
 
 def _solve(
-    aim: npt.NDArray[np.floating[Any]],
+    landmarks: DoubleArray,
     *,
-    start: DoubleArray,
     trust: DoubleArray,
     sigma: float,
     links: MotionLinks,
@@ -135,20 +137,21 @@ def _solve(
     stiffness: DoubleArray,
     torso_px: float,
 ) -> FloatArray:
-    """Minimise position and flow terms of one joint: aim, start (T, 2); trust (T,); flow (M, 2); stiffness (M,)."""
+    """Minimise position and flow terms of one joint: landmarks (T, 2); trust (T,); flow (M, 2); stiffness (M,)."""
     counts = stiffness > 0
     first, second, flow, stiffness = links.first[counts], links.second[counts], flow[counts], stiffness[counts]
-    rows = np.concatenate([np.arange(len(aim)), first, second, first, second])
-    columns = np.concatenate([np.arange(len(aim)), first, second, second, first])
-    track = start
+    frames = np.arange(len(landmarks))
+    rows = np.concatenate([frames, first, second, first, second])
+    columns = np.concatenate([frames, first, second, second, first])
+    track = landmarks
     for scale in _FLOW_SCALES:
-        weight = trust / np.hypot(1, np.linalg.norm(track - aim, axis=1) / sigma) / sigma**2
+        weight = trust / np.hypot(1, np.linalg.norm(track - landmarks, axis=1) / sigma) / sigma**2
         residual = np.linalg.norm(track[second] - track[first] - flow, axis=1)
         stiff = stiffness / (1 + (residual / (scale * torso_px)) ** 2)
         entries = np.concatenate([weight, stiff, stiff, -stiff, -stiff])
-        right_side = weight[:, None] * aim
+        right_side = weight[:, None] * landmarks
         np.add.at(right_side, second, stiff[:, None] * flow)
         np.subtract.at(right_side, first, stiff[:, None] * flow)
-        matrix = coo_matrix((entries, (rows, columns)), shape=(len(aim), len(aim)))
+        matrix = coo_matrix((entries, (rows, columns)), shape=(len(frames), len(frames)))
         track = splu(matrix.tocsc()).solve(right_side)
     return track.astype(np.float32)

@@ -21,6 +21,8 @@ __all__ = ["GAP_BRIDGED", "GAP_HELD", "SCENE_CUT", "smooth_track"]
 
 _BILATERAL_SIGMA: Final = 0.02
 """Width in space against the size of the trunk."""
+_FINAL_SIGMA: Final = 0.01
+"""The same after anchoring: takes away the flow's own noise, below a pixel."""
 _HAND_BILATERAL_SIGMA: Final = 0.01
 _FACE_SIGMA_SHARE: Final = 0.5
 """Faces move fast and are read precisely: they are smoothed half as long."""
@@ -101,7 +103,8 @@ def _smooth_shot(track: PoseTrack, shot: slice, config: SmoothingConfig, links: 
     weights = confidence + np.float32(_TRUST_FLOOR)
     keypoints = bilateral_smooth(landmarks, weights, times, sigma_seconds=sigma, sigma_px=_BILATERAL_SIGMA * torso_px)
     if config.anchor_to_flow and sigma > 0:
-        keypoints = anchor_to_flow(landmarks, keypoints, confidence, links.within(shot), torso_px=torso_px)
+        keypoints = anchor_to_flow(keypoints, confidence, links.within(shot), torso_px=torso_px)
+        keypoints = bilateral_smooth(keypoints, weights, times, sigma_seconds=sigma, sigma_px=_FINAL_SIGMA * torso_px)
     return _Shot(
         keypoints=keypoints,
         # Depth only orders layers and bone lengths only need the mean: both are too noisy for an edge-keeping filter.
