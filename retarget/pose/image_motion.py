@@ -6,8 +6,8 @@ the hip does not: its optical flow says that the hip stands still.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -32,6 +32,9 @@ _FOREARMS: Final = tuple(
 )
 _FOREARM_WIDTH: Final = 0.32
 _WORKING_SIDE_PX: Final = 320
+_WINDOW_MARGIN: Final = 0.08
+_MAX_LOOSENESS: Final = 1.5
+_MIN_WINDOW_PX: Final = 16
 _KEY_REACH: Final = 0.15
 """Distance in trunk sizes over which frames are linked to the same key frame."""
 _KEY_GROWTH: Final = 1.15
@@ -45,19 +48,80 @@ _MODEL_SHARE: Final = 0.5
 """Quality of a joint's motion that is taken from the trunk, against the trunk's own."""
 
 
-_TRUNK_RADII: Final = np.array([0.18 if joint in TRUNK_CORNERS else 0.13 for joint in TRUNK_JOINTS], np.float32)
-"""Radii of the discs against the trunk's size. Around joints of the arms nothing is measured: most pixels around a
-moving wrist are the trunk behind it."""
-_FOOT_RADII: Final = np.full(len(FOOT_JOINTS), 0.09, np.float32)
+_MEASURED: Final = [*TRUNK_JOINTS, *FOOT_JOINTS]
+"""Joints around which flow is measured. Not those of arms: most pixels around a moving wrist are the trunk behind."""
+_LAYERS: Final = np.array([joint in FOOT_JOINTS for joint in _MEASURED], np.int64)
+"""Pixels that arms cover don't count for head and trunk (layer 0); for knees and feet they do (layer 1)."""
+_RADII: Final = np.array(
+    [0.18 if joint in TRUNK_CORNERS else 0.13 if joint in TRUNK_JOINTS else 0.09 for joint in _MEASURED], np.float32
+)
+"""Radii of the discs against the trunk's size."""
 
 
 @dataclass(frozen=True)
+class _Window:
+    """The part of the picture that is compared, and its scale."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    scale: float
+
+    @classmethod
+    def around(cls, boxes: Sequence[Box], size_hw: tuple[int, int]) -> _Window:
+        """Hold all boxes with a margin, at no more than the working size."""
+        left, top = (min(box[side] for box in boxes) for side in (0, 1))
+        right, bottom = (max(box[side] for box in boxes) for side in (2, 3))
+        grow = _WINDOW_MARGIN * max(right - left, bottom - top)
+        height, width = size_hw
+        low = max(0, int(left - grow)), max(0, int(top - grow))
+        high = min(width, int(right + grow) + 1), min(height, int(bottom + grow) + 1)
+        return cls(*low, *high, min(1.0, _WORKING_SIDE_PX / max(high[0] - low[0], high[1] - low[1], 1)))
+
+    def fits(self, boxes: Sequence[Box]) -> bool:
+        """Tell whether all boxes lie inside, and fill a good part of it."""
+        left, top = (min(box[side] for box in boxes) for side in (0, 1))
+        right, bottom = (max(box[side] for box in boxes) for side in (2, 3))
+        is_inside = left >= self.left and top >= self.top and right <= self.right and bottom <= self.bottom
+        side = max(self.right - self.left, self.bottom - self.top)
+        return is_inside and max(right - left, bottom - top) * _MAX_LOOSENESS > side
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is too little to compare."""
+        return min(self.right - self.left, self.bottom - self.top) < _MIN_WINDOW_PX
+
+
 class _View:
     """One frame as the measurement needs it."""
 
-    index: int
-    rgb: UInt8Array
-    person: Detection
+    def __init__(self, index: int, rgb: UInt8Array, person: Detection) -> None:
+        self.index, self.rgb, self.person = index, rgb, person
+        self._grey: tuple[_Window, UInt8Array] | None = None
+
+    def grey(self, window: _Window) -> UInt8Array:
+        """Return the window in grey; kept until another one is asked for."""
+        if self._grey is None or self._grey[0] != window:
+            cut = self.rgb[window.top : window.bottom, window.left : window.right]
+            grey = cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY)
+            if window.scale < 1.0:
+                grey = cv2.resize(grey, None, fx=window.scale, fy=window.scale, interpolation=cv2.INTER_AREA)
+            self._grey = (window, np.asarray(grey, np.uint8))
+        return self._grey[1]
+
+    def keypoints(self, window: _Window) -> FloatArray:
+        """Return the joints (33, 2) in the window."""
+        moved = self.person.pose.keypoints + np.float32(0.5) - np.array((window.left, window.top), np.float32)
+        return np.asarray(moved * window.scale - 0.5, np.float32)
+
+    def inside(self, window: _Window, size_hw: tuple[int, ...]) -> BoolArray:
+        """Return the pixels well inside the person: at the edge flow is a mixture with the background's."""
+        if self.person.mask is None:
+            return np.ones(size_hw, bool)
+        cut = self.person.mask[window.top : window.bottom, window.left : window.right]
+        inside = cv2.resize(cut, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0.5
+        return np.asarray(cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
 
 
 class ImageMotion:
@@ -72,6 +136,7 @@ class ImageMotion:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._last: _View | None = None
         self._key: _View | None = None
+        self._window: _Window | None = None
 
     def add(self, index: int, rgb: UInt8Array, person: Detection | None, *, is_cut: bool = False) -> list[MotionLink]:
         """Measure how the joints moved up to the next frame; call once a frame, in order.
@@ -88,31 +153,32 @@ class ImageMotion:
         if view is None or last is None:
             self._key = view
             return []
-        links = [self._link(last, view)]
+        firsts = [last]
         if key is not None and key.index < last.index and _is_near(key.person, view.person):
-            links.append(self._link(key, view))
+            firsts.append(key)
+        window = self._window_for([*firsts, view])
+        links = [self._link(first, view, window) for first in firsts]
         if key is None or _is_spent(links[-1], key, last):
             self._key = view
         return links
 
-    def _link(self, first: _View, second: _View) -> MotionLink:
-        left, top, right, bottom = _common_window(first.person.box, second.person.box, size_of(first.rgb))
-        if min(right - left, bottom - top) < 16:
+    def _window_for(self, views: Sequence[_View]) -> _Window:
+        """The window of the last time as long as it holds everybody: a frame in grey then serves all its links."""
+        boxes = [view.person.box for view in views]
+        if self._window is None or not self._window.fits(boxes):
+            self._window = _Window.around(boxes, size_of(views[-1].rgb))
+        return self._window
+
+    def _link(self, first: _View, second: _View, window: _Window) -> MotionLink:
+        if window.is_empty:
             return MotionLink(first.index, second.index, *_nothing())
-        scale = min(1.0, _WORKING_SIDE_PX / max(right - left, bottom - top))
-        window = np.s_[top:bottom, left:right]
-        grey, next_grey = _grey(first.rgb[window], scale), _grey(second.rgb[window], scale)
-        keypoints, next_keypoints = (
-            ((view.person.pose.keypoints + 0.5 - (left, top)) * scale - 0.5).astype(np.float32)
-            for view in (first, second)
-        )
+        grey, next_grey = first.grey(window), second.grey(window)
+        keypoints = first.keypoints(window)
         forth, back = self._flow.calc(grey, next_grey, None), self._flow.calc(next_grey, grey, None)
-        mask = first.person.mask
-        on_person = _on_person(None if mask is None else mask[window], grey.shape)
-        arms = _arm_cover(grey.shape, keypoints) | _arm_cover(grey.shape, next_keypoints)
-        field = FlowField(forth, _disagreement(forth, back), _gradient(grey))
-        shift, quality = _joint_motion(field, on_person, arms, keypoints)
-        return MotionLink(first.index, second.index, shift / np.float32(scale), quality)
+        arms = _arm_cover(grey.shape, keypoints) | _arm_cover(grey.shape, second.keypoints(window))
+        inside = first.inside(window, grey.shape)
+        shift, quality = _joint_motion(FlowField(forth, back, _gradient(grey)), inside, arms, keypoints)
+        return MotionLink(first.index, second.index, shift / np.float32(window.scale), quality)
 
 
 def _nothing() -> tuple[FloatArray, FloatArray]:
@@ -139,15 +205,12 @@ def _joint_motion(
     """Return shift (33, 2) and quality (33,) of each joint, in the working picture."""
     size = torso_size_px(keypoints)
     shift, quality = _nothing()
-    for joints, radii, allowed in (
-        (list(TRUNK_JOINTS), _TRUNK_RADII, on_person & ~arms),
-        (list(FOOT_JOINTS), _FOOT_RADII, on_person),
-    ):
-        around = joint_flow(field, allowed, keypoints[joints], radii * np.float32(size))
-        shift[joints], quality[joints] = around.shift, _quality(around, size)
+    allowed = np.stack([on_person & ~arms, on_person])
+    around = joint_flow(field, allowed, _LAYERS, keypoints[_MEASURED], _RADII * np.float32(size))
+    shift[_MEASURED], quality[_MEASURED] = around.shift, _quality(around, size)
     on_trunk = np.zeros(on_person.shape, np.uint8)
     cv2.fillConvexPoly(on_trunk, np.round(np.clip(keypoints[TRUNK_CORNERS], -4096, 4096)).astype(np.int32), 1)
-    trunk = trunk_flow(field, (on_trunk > 0) & on_person & ~arms)
+    trunk = trunk_flow(field, (on_trunk > 0) & allowed[0])
     trunk_quality = _MODEL_SHARE * float(_quality(trunk, size))
     for joint in TRUNK_CORNERS:
         expected = trunk.at(keypoints[joint])
@@ -165,54 +228,11 @@ def _quality(measured: JointFlow | TrunkFlow, size: float) -> FloatArray:
     return np.asarray(agreement * texture / (texture + _PLAIN**2), np.float32)
 
 
-def _common_window(first: Box, second: Box, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
-    left, top = min(first[0], second[0]), min(first[1], second[1])
-    right, bottom = max(first[2], second[2]), max(first[3], second[3])
-    grow = 0.05 * max(right - left, bottom - top)
-    height, width = size_hw
-    return (
-        max(0, int(left - grow)),
-        max(0, int(top - grow)),
-        min(width, int(right + grow) + 1),
-        min(height, int(bottom + grow) + 1),
-    )
-
-
-def _grey(rgb: UInt8Array, scale: float) -> UInt8Array:
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    if scale < 1.0:
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(grey, np.uint8)
-
-
 def _gradient(grey: UInt8Array) -> FloatArray:
     """Return the change of brightness per pixel across and down, in grey levels, of the slightly blurred picture."""
     soft = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     return np.stack([across, cv2.Sobel(soft, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)], axis=-1)
-
-
-def _on_person(mask: FloatArray | None, size_hw: tuple[int, ...]) -> BoolArray:
-    """Pixels well inside the person: at the edge flow is a mixture with the background's."""
-    if mask is None:
-        return np.ones(size_hw, bool)
-    inside = cv2.resize(mask, size_hw[::-1], interpolation=cv2.INTER_NEAREST) > 0.5
-    return np.asarray(cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
-
-
-def _disagreement(forth: FloatArray, back: FloatArray) -> FloatArray:
-    """Distance in pixels between a point and where flow forth and back carries it."""
-    height, width = forth.shape[:2]
-    target = forth + _positions(height, width)
-    returned = cv2.remap(back, target, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    returned += forth
-    return np.asarray(cv2.magnitude(returned[..., 0], returned[..., 1]), np.float32)
-
-
-@lru_cache(maxsize=4)
-def _positions(height: int, width: int) -> FloatArray:
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    return np.stack([x, y], axis=-1)
 
 
 def _arm_cover(size_hw: tuple[int, ...], keypoints: FloatArray) -> BoolArray:

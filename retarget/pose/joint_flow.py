@@ -17,6 +17,7 @@ from retarget.records import FloatArray
 __all__ = ["FlowField", "JointFlow", "TrunkFlow", "joint_flow", "trunk_flow"]
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
 
 _GRID: Final = 15
@@ -33,14 +34,22 @@ class FlowField:
     """Dense flow between two pictures and what is known of its worth.
 
     Attributes:
-        flow: (H, W, 2) float32, pixels.
-        disagreement: (H, W) float32, distance between a point and where flow forth and back carries it, pixels.
+        forth: (H, W, 2) float32, pixels, from the first picture to the second.
+        back: (H, W, 2) float32, pixels, from the second to the first.
         gradient: (H, W, 2) float32, change of brightness per pixel across and down, in grey levels.
     """
 
-    flow: FloatArray
-    disagreement: FloatArray
+    forth: FloatArray
+    back: FloatArray
     gradient: FloatArray
+
+    def disagreement(self, x: IntArray, y: IntArray) -> FloatArray:
+        """Return the distance between points and where flow forth and back carries them, in pixels."""
+        height, width = self.forth.shape[:2]
+        forth = self.forth[y, x]
+        there_x = np.clip(np.rint(x + forth[..., 0]), 0, width - 1).astype(np.int64)
+        there_y = np.clip(np.rint(y + forth[..., 1]), 0, height - 1).astype(np.int64)
+        return np.asarray(np.linalg.norm(forth + self.back[there_y, there_x], axis=-1), np.float32)
 
 
 @dataclass(frozen=True)
@@ -96,26 +105,29 @@ def _disc() -> DoubleArray:
 _DISC: Final = _disc()
 
 
-def joint_flow(field: FlowField, allowed: BoolArray, centers: FloatArray, radii: FloatArray) -> JointFlow:
+def joint_flow(
+    field: FlowField, allowed: BoolArray, layers: IntArray, centers: FloatArray, radii: FloatArray
+) -> JointFlow:
     """Take weighted medians over a disc around each of J points.
 
     Args:
         field: the flow.
-        allowed: (H, W) bool, pixels that count.
+        allowed: (L, H, W) bool, layers of pixels that count.
+        layers: (J,), which layer holds for each point.
         centers: (J, 2), pixels.
         radii: (J,), pixels.
     """
-    height, width = allowed.shape
+    height, width = allowed.shape[1:]
     places = np.round(centers[:, None] + radii[:, None, None] * _DISC).astype(np.int64)
     x, y = places[..., 0], places[..., 1]
     is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    counts = is_inside & allowed[y, x]
-    flow, gradient = field.flow[y, x], field.gradient[y, x]
+    counts = is_inside & allowed[layers[:, None], y, x]
+    flow, gradient = field.forth[y, x], field.gradient[y, x]
     weight = _detail(gradient) * counts
     shift = np.stack([_weighted_median(flow[..., axis], weight) for axis in (0, 1)], axis=-1)
     spread = _weighted_median(np.linalg.norm(flow - shift[:, None], axis=-1), weight)
-    error = _weighted_median(field.disagreement[y, x], weight)
+    error = _weighted_median(field.disagreement(x, y), weight)
     share = counts.mean(axis=1)
     is_enough = (share * np.pi * radii**2 >= _MIN_PIXELS) & (counts.sum(axis=1) >= _MIN_PIXELS)
     return JointFlow(
@@ -143,7 +155,7 @@ def trunk_flow(field: FlowField, on_trunk: BoolArray) -> TrunkFlow:
     gradient = field.gradient[rows, columns]
     # A similarity is linear in complex numbers: flow = t + m p.
     points = columns + 1j * rows
-    flow = field.flow[rows, columns] @ np.array([1, 1j])
+    flow = field.forth[rows, columns] @ np.array([1, 1j])
     detail = _detail(gradient) + 1e-9
     weight, spread, middle, slope = detail, np.inf, 0j, 0j
     for _ in range(_FIT_ROUNDS):
@@ -155,7 +167,7 @@ def trunk_flow(field: FlowField, on_trunk: BoolArray) -> TrunkFlow:
         residual = np.abs(middle + slope * points - flow)
         spread = float(_weighted_median(residual[None], detail[None])[0])
         weight = detail / (1 + (residual / (1.5 * spread + 0.05)) ** 2)
-    error = float(_weighted_median(field.disagreement[rows, columns][None], detail[None])[0])
+    error = float(_weighted_median(field.disagreement(columns, rows)[None], detail[None])[0])
     texture = float(_texture(gradient[None], np.ones((1, len(rows)), bool))[0])
     return TrunkFlow((middle.real, middle.imag, slope.real, slope.imag), spread, error, texture)
 
