@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,19 +28,26 @@ _MAX_FALSE_STARTS: Final = 3
 _CRASH_EXIT_CODE: Final = 1
 
 
-def run_local(state: BatchState, jobs: list[BatchJob], settings: BatchSettings) -> None:
+def run_local(
+    state: BatchState,
+    jobs: list[BatchJob],
+    settings: BatchSettings,
+    *,
+    start_worker: Callable[[queue.SimpleQueue[WorkerEvent], int], WorkerProcess] = WorkerProcess,
+) -> None:
     """Run jobs until all have finished or failed.
 
     Args:
         state: told what happens.
         jobs: to run; those of `state` that are not here stay as they are.
         settings: how.
+        start_worker: makes a worker that sends its events to a queue and uses so many threads.
 
     Raises:
         RetargetError: workers can't be started at all.
         KeyboardInterrupt: passed on after all workers have stopped and cleaned up.
     """
-    _LocalRun(state, jobs, settings).run()
+    _LocalRun(state, jobs, settings, start_worker).run()
 
 
 @dataclass
@@ -62,7 +70,14 @@ class _Slot:
 
 
 class _LocalRun:
-    def __init__(self, state: BatchState, jobs: list[BatchJob], settings: BatchSettings) -> None:
+    def __init__(
+        self,
+        state: BatchState,
+        jobs: list[BatchJob],
+        settings: BatchSettings,
+        start_worker: Callable[[queue.SimpleQueue[WorkerEvent], int], WorkerProcess],
+    ) -> None:
+        self._start_worker = start_worker
         self._state = state
         self._queue = JobQueue(jobs)
         self._settings = settings
@@ -97,7 +112,7 @@ class _LocalRun:
         num_busy = sum(slot.job is not None for slot in self._slots.values())
         wanted = min(self._num_workers, num_busy + len(self._queue))
         while len(self._slots) < wanted:
-            worker = WorkerProcess(self._events, self._num_threads)
+            worker = self._start_worker(self._events, self._num_threads)
             self._slots[worker] = _Slot(worker)
         for slot in self._slots.values():
             if slot.is_ready and slot.job is None and not slot.verdict and (job := self._queue.take()) is not None:

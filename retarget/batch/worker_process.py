@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any, Final
 
@@ -50,14 +51,20 @@ class WorkerProcess:
     Args:
         events: where its events go; they arrive from a thread of its own.
         num_threads: threads that its libraries may use.
+        command: what is run.
     """
 
-    def __init__(self, events: queue.SimpleQueue[WorkerEvent], num_threads: int) -> None:
+    def __init__(
+        self,
+        events: queue.SimpleQueue[WorkerEvent],
+        num_threads: int,
+        command: Sequence[str] = (sys.executable, "-m", "retarget.batch.worker"),
+    ) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         environment = dict(os.environ)
         environment.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "retarget.batch.worker"],
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
+            list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -1,0 +1,271 @@
+"""Whole batches with the real pipeline, and what stops them: kills, full and read-only disks, replaced drivers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+import retarget
+from retarget.batch.execute import InputsChangedError, execute_job
+from retarget.batch.plan import BatchJob
+from retarget.batch.settings import ExecuteOptions
+from retarget.pipeline.job import JobProgress
+from tests.helpers.require import skip_or_fail
+
+pytestmark = [pytest.mark.mediapipe, pytest.mark.slow]
+
+ASSETS = Path(retarget.__file__).parent / "assets"
+ROOT = Path(retarget.__file__).parent.parent
+PATIENCE_SECONDS = 240.0
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two photos of 240 px, a driver, a cut driver and a text that claims to be a photo."""
+    folder = tmp_path_factory.mktemp("inputs")
+    with Image.open(ASSETS / "demo_source.jpg") as photo:
+        small = photo.resize((240, 320))
+    small.save(folder / "a.jpg")
+    small.crop((10, 0, 230, 320)).save(folder / "b.jpg")
+    shutil.copy(ASSETS / "demo_driver.mp4", folder / "d.mp4")
+    (folder / "cut.mp4").write_bytes((folder / "d.mp4").read_bytes()[:3000])
+    (folder / "text.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    cache = tmp_path_factory.mktemp("cache") / "retarget"
+    return {**os.environ, "RETARGET_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Start]:
+    """Start `retarget batch`; whatever still runs afterwards is ended."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "retarget", "batch", *map(str, arguments)]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    return process.returncode, out, err
+
+
+def manifest(folder: Path, inputs: Path, *rows: str) -> Path:
+    path = folder / "m.csv"
+    lines = [",".join(str(inputs / cell) if index < 2 else cell for index, cell in enumerate(row.split(",")))
+             for row in rows]  # fmt: skip
+    path.write_text("\n".join(["source,driver,output,end", *lines]) + "\n")
+    return path
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> Any:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        assert process is None or process.poll() is None, "the batch ended before what was waited for"
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children()
+
+
+def hidden(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob(".*"))
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def statuses(folder: Path) -> list[str]:
+    return [job["status"] for job in summary(folder)["jobs"]]
+
+
+def test_broken_inputs_fail_by_name_and_a_second_run_does_nothing_again(
+    tmp_path: Path, inputs: Path, environment: dict[str, str], start: Start
+) -> None:
+    rows = ("a.jpg,d.mp4,out/1.mp4,0.2", "b.jpg,d.mp4,out/2.mp4,0.2", "a.jpg,cut.mp4,out/3.mp4,0.2",
+            "text.jpg,d.mp4,out/4.mp4,0.2", "a.jpg,gone.mp4,out/5.mp4,0.2")  # fmt: skip
+    path = manifest(tmp_path, inputs, *rows)
+    code, out, err = finish(start(path, "--workers", 2, "--log-json", tmp_path / "log.jsonl"))
+    assert code == 7, err
+    assert "3 of 5 jobs failed" in err
+    assert "5 jobs: 2 done, 3 failed" in out
+    assert statuses(tmp_path) == ["done", "done", "failed", "failed", "failed"]
+    jobs = summary(tmp_path)["jobs"]
+    assert [job["frames"] for job in jobs] == [6, 6, 0, 0, 0]
+    for job, name in zip(jobs[2:], ("cut.mp4", "text.jpg", "gone.mp4"), strict=True):
+        assert name in job["error"]
+    results = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in results] == ["1.mp4", "1.mp4.json", "2.mp4", "2.mp4.json"]
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 2
+    events = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events].count("job done") == 2
+    cache = Path(environment["RETARGET_CACHE"])
+    assert len(list(cache.glob("pose-reading/*/*.npz"))) == 1, "one driver, one reading"
+    assert len(list(cache.glob("source-model/*/*.npz"))) == 2
+    assert cache.stat().st_mode & 0o077 == 0
+
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in results}
+    results[0].write_bytes(b"damaged")
+    code, out, err = finish(start(path))
+    assert code == 7, err
+    assert statuses(tmp_path)[:2] == ["done", "skipped"]
+    assert {path: path.read_bytes() for path in results[:1]} == {results[0]: before[results[0]][0]}
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in results[2:]} == {
+        path: before[path] for path in results[2:]
+    }
+
+
+def test_a_killed_parent_loses_nothing(tmp_path: Path, inputs: Path, start: Start) -> None:
+    path = manifest(tmp_path, inputs, "a.jpg,d.mp4,out/1.mp4,0.2", "b.jpg,d.mp4,out/2.mp4,2.5")
+    process = start(path, "--workers", 1)
+    out = tmp_path / "out"
+    # The second job is being written when the parent dies without a word.
+    wait_for(lambda: (out / "1.mp4").exists() and list(out.glob(".retarget-*.part")), process)
+    children = workers(process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not any(child.is_running() for child in children))
+    assert hidden(out) == []
+    assert not (out / "2.mp4").exists()
+    first = ((out / "1.mp4").read_bytes(), (out / "1.mp4").stat().st_mtime_ns)
+
+    code, _, err = finish(start(path))
+    assert code == 0, err
+    assert statuses(tmp_path) == ["skipped", "done"]
+    assert ((out / "1.mp4").read_bytes(), (out / "1.mp4").stat().st_mtime_ns) == first
+    assert hidden(out) == []
+
+
+def test_a_killed_and_a_frozen_worker_are_replaced(tmp_path: Path, inputs: Path, start: Start) -> None:
+    path = manifest(tmp_path, inputs, "a.jpg,d.mp4,out/1.mp4,2.4", "b.jpg,d.mp4,out/2.mp4,0.2")
+    process = start(path, "--workers", 1, "--retries", 2)
+    out = tmp_path / "out"
+    wait_for(lambda: list(out.glob(".retarget-*.part")), process)
+    (worker,) = workers(process)
+    worker.kill()
+    code, _, err = finish(process)
+    assert code == 0, err
+    assert "killed by SIGKILL; trying again" in err
+    assert [job["tries"] for job in summary(tmp_path)["jobs"]] == [2, 1]
+    assert hidden(out) == []
+
+
+def test_full_and_read_only_disks(tmp_path: Path, inputs: Path, start: Start) -> None:
+    mounts = {"full": "size=8k,mode=700", "fixed": "ro,size=64k"}
+    try:
+        for name, options in mounts.items():
+            (tmp_path / name).mkdir()
+            command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(tmp_path / name)]
+            if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+                skip_or_fail("mount", "mounting small disks needs root")
+        rows = [f"a.jpg,d.mp4,{name}/1.mp4,0.2" for name in ("full", "fixed", "out")]
+        code, _, err = finish(start(manifest(tmp_path, inputs, *rows), "--workers", 1, "--retries", 0))
+        assert code == 7, err
+        assert statuses(tmp_path) == ["failed", "failed", "done"]
+        errors = [job["error"] for job in summary(tmp_path)["jobs"][:2]]
+        assert "No space left" in errors[0]
+        assert "Read-only" in errors[1]
+        assert [job["exit_code"] for job in summary(tmp_path)["jobs"][:2]] == [5, 5]
+        assert list((tmp_path / "full").iterdir()) == []
+    finally:
+        for name in mounts:
+            subprocess.run(["umount", str(tmp_path / name)], capture_output=True, check=False)
+
+
+def test_two_batches_on_one_manifest_share_the_work(tmp_path: Path, inputs: Path, start: Start) -> None:
+    rows = [f"{photo}.jpg,d.mp4,out/{photo}{end}.mp4,{end}" for photo in "ab" for end in ("0.1", "0.3")]
+    path = manifest(tmp_path, inputs, *rows)
+    logs = [tmp_path / "1.jsonl", tmp_path / "2.jsonl"]
+    both = [start(path, "--workers", 1, "--log-json", log) for log in logs]
+    assert [finish(process)[0] for process in both] == [0, 0]
+    done = [json.loads(line)["output"] for log in logs for line in log.read_text().splitlines() if "job done" in line]
+    assert sorted(done) == sorted(str(tmp_path / "out" / row.split(",")[2][4:]) for row in rows)
+    assert hidden(tmp_path / "out") == []
+
+
+def test_interrupting_leaves_no_half_and_says_so(tmp_path: Path, inputs: Path, start: Start) -> None:
+    path = manifest(tmp_path, inputs, "a.jpg,d.mp4,out/1.mp4,2.3")
+    process = start(path)
+    wait_for(lambda: list((tmp_path / "out").glob(".retarget-*.part")), process)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = finish(process)
+    assert code == 130, err
+    assert "1 stopped" in out
+    assert list((tmp_path / "out").iterdir()) == []
+    assert statuses(tmp_path) == ["stopped"]
+
+
+def test_a_driver_that_is_replaced_makes_the_job_start_over(
+    tmp_path: Path, inputs: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETARGET_CACHE", environment["RETARGET_CACHE"])
+    driver, new = tmp_path / "d.mp4", tmp_path / "new.mp4"
+    shutil.copy(inputs / "d.mp4", driver)
+    new.write_bytes((inputs / "d.mp4").read_bytes() + b"\0" * 8)
+
+    class Replacing(JobProgress):
+        def begin(self, stage: str, total: int | None) -> None:
+            if stage == "rendering" and new.exists():
+                new.replace(driver)
+
+    job = BatchJob(1, 2, str(inputs / "a.jpg"), str(driver), str(tmp_path / "out" / "o.mp4"), {"end": "0.2"})
+    with pytest.raises(InputsChangedError, match="was replaced while the job ran"):
+        execute_job(job, ExecuteOptions(), progress=Replacing())
+    assert list((tmp_path / "out").iterdir()) == []
+    assert execute_job(job, ExecuteOptions(), progress=Replacing())["status"] == "done"
+    assert execute_job(job, ExecuteOptions())["status"] == "skipped"
+
+
+def test_damaged_cache_entries_are_made_again(
+    tmp_path: Path, inputs: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("RETARGET_CACHE", str(cache))
+    shutil.copytree(environment["RETARGET_CACHE"], cache, ignore=shutil.ignore_patterns("locks", "batch-locks"))
+    entries = sorted(cache.glob("*/??/*.npz"))
+    assert {entry.parts[-3] for entry in entries} >= {"pose-reading", "source-model"}
+    for entry in entries:
+        content = bytearray(entry.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        entry.write_bytes(content)
+    job = BatchJob(1, 2, str(inputs / "a.jpg"), str(inputs / "d.mp4"), str(tmp_path / "o.mp4"), {"end": "0.2"})
+    assert execute_job(job, ExecuteOptions())["status"] == "done"
+    fresh = tmp_path / "fresh.mp4"
+    monkeypatch.setenv("RETARGET_CACHE", environment["RETARGET_CACHE"])
+    execute_job(BatchJob(1, 2, job.source, job.driver, str(fresh), {"end": "0.2"}), ExecuteOptions())
+    assert fresh.read_bytes() == Path(job.output).read_bytes()
