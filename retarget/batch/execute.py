@@ -106,7 +106,9 @@ def _claimed(output: Path) -> Iterator[None]:
     folder = default_cache_folder() / "batch-locks"
     name = hashlib.sha256(str(output.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        for private in (folder.parent, folder):
+            private.mkdir(mode=0o700, exist_ok=True)
         lock = filelock.FileLock(folder / f"{name}.lock", mode=0o600)
         lock.acquire(blocking=False)
     except filelock.Timeout:
