@@ -71,7 +71,8 @@ def _connect(address: str | None) -> None:
         ray.init(address=address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise RetargetError(
-            f"--address {address or 'local'}: no Ray can be reached ({error})", hint="start one with `ray start --head`"
+            f"--address {address or 'local'}: no Ray can be reached ({error})",
+            hint="start one with `ray start --head`; where it asks for tokens, set RAY_AUTH_MODE=token here, too",
         ) from error
 
 
