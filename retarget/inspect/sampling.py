@@ -27,7 +27,8 @@ Stack = tuple[str, ...]
 class StackSampler:
     """Samples the Python stacks of all other threads; use as a context manager.
 
-    Threads that wait are left out, so that what is counted is work (in Python, or in C called from it).
+    Threads that wait are left out, so that what is counted is work (in Python, or in C called from it). Stacks of the
+    thread that entered begin below the function that did.
 
     Args:
         interval_seconds: between samples.
@@ -43,11 +44,14 @@ class StackSampler:
         self.num_samples = 0
         self.seconds = 0.0
         self._interval = interval_seconds
+        self._home = threading.get_ident()
+        self._home_depth = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin to sample."""
+        self._home_depth = len(_stack_of(sys._getframe(1)))
         self._thread.start()
         return self
 
@@ -65,7 +69,8 @@ class StackSampler:
             self.num_samples += 1
             for thread, frame in sys._current_frames().items():
                 if thread != own and not _is_waiting(frame):
-                    self.stacks[_stack_of(frame)] += 1
+                    outer = self._home_depth if thread == self._home else 0
+                    self.stacks[_stack_of(frame)[outer:]] += 1
             self.seconds = time.perf_counter() - began
 
     def table(self, *, min_share: float = 0.01, max_depth: int = 25) -> list[tuple[int, str, float]]:
