@@ -70,7 +70,8 @@ class StackSampler:
             for thread, frame in sys._current_frames().items():
                 if thread != own and not _is_waiting(frame):
                     outer = self._home_depth if thread == self._home else 0
-                    self.stacks[_stack_of(frame)[outer:]] += 1
+                    if stack := _stack_of(frame)[outer:]:
+                        self.stacks[stack] += 1
             self.seconds = time.perf_counter() - began
 
     def table(self, *, min_share: float = 0.01, max_depth: int = 25) -> list[tuple[int, str, float]]:
