@@ -159,7 +159,8 @@ class _Clip:
                 where=Path(self.path).name,
                 progress=progress,
             )
-            return replace(reading, raw=replace(reading.raw, warnings=frames.warnings))
+            warnings = (*frames.warnings, *reading.raw.warnings)
+            return replace(reading, raw=replace(reading.raw, warnings=warnings))
 
 
 def _version_of(estimator: PoseEstimator | None, pose: PoseConfig) -> str:

@@ -116,11 +116,12 @@ class PersonFollower:
         self._others: list[_Subject] = []
         self._frames = 0
         self._is_after_cut = False
+        self._first_choice: tuple[int, int] | None = None
 
     @property
-    def num_others(self) -> int:
-        """How many other people are known of at the moment."""
-        return len(self._others)
+    def first_choice(self) -> tuple[int, int] | None:
+        """(index, count) of the person among those in the first frame with anybody, from the left; None before it."""
+        return self._first_choice
 
     def update(self, rgb: UInt8Array, *, is_cut: bool = False) -> Detection | None:
         """Return the person in the next frame, with mask; None where they are hidden or gone.
@@ -149,6 +150,8 @@ class PersonFollower:
         if not people:
             return None
         chosen = self._choose(rgb, people)
+        place = next(index for index, person in enumerate(people) if person is chosen)
+        self._first_choice = self._first_choice or (place, len(people))
         self._person, self._is_after_cut = _Subject(rgb, chosen), False
         self._others = [_Subject(rgb, person) for person in people if person is not chosen]
         return self._estimator.estimate(rgb, chosen.region, with_mask=True) or chosen

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 
@@ -22,7 +23,10 @@ from retarget.pose.people import PersonChoice
 from retarget.records import FloatArray, Frame, Pose, PoseTrack
 from retarget.smoothing.links import MotionLink, MotionLinks
 
-__all__ = ["Progress", "TrackReading", "read_frames"]
+__all__ = ["SEVERAL_PEOPLE", "Progress", "TrackReading", "read_frames"]
+
+SEVERAL_PEOPLE: Final = "W204"
+"""Code of the warning that the person was chosen among several."""
 
 Progress = Callable[[int], None]
 """Called with the number of frames read so far."""
@@ -135,11 +139,20 @@ class _Pass:
             )
         scale_xy = np.array(size_hw[::-1], np.float32) / np.array(self._frame_hw[::-1], np.float32)
         links = MotionLinks.of(self._links).scaled(scale_xy)
+        raw = replace(raw, warnings=self._people_warning())
         return TrackReading(raw, links, tuple(self._cuts), dict(self._seconds))
 
     def close(self) -> None:
         """End the thread that measures motion."""
         self._pool.shutdown(cancel_futures=True)
+
+    def _people_warning(self) -> tuple[tuple[str, str], ...]:
+        """Say who is followed where that was left to us."""
+        index, count = (self._follower and self._follower.first_choice) or (0, 1)
+        if count == 1 or self._choice.rule != "largest":
+            return ()
+        text = f"{count} people in view: the largest is followed, index:{index} from the left; --person chooses another"
+        return ((SEVERAL_PEOPLE, text),)
 
     def _following(self) -> PersonFollower:
         if self._follower is None:  # a point is given in the whole picture, frames may be shrunk

@@ -57,6 +57,14 @@ def test_gaps_are_filled_and_told_with_frames_and_times() -> None:
     np.testing.assert_allclose(trunk_x(result.track.keypoints), truth, atol=2.0)
 
 
+def test_a_choice_among_several_is_told() -> None:
+    pictures = [picture_of([BoxPerson(1, 80), BoxPerson(0, 250, scale=1.3)])] * 3
+    result = read_track(frames_of(pictures), BoxEstimator())
+    assert dict(result.track.warnings)["W204"].startswith("2 people in view: the largest is followed, index:1")
+    chosen = read_track(frames_of(pictures), BoxEstimator(), pose=PoseConfig(person="index:0"))
+    assert chosen.track.warnings == ()
+
+
 def test_many_gaps_are_summed_up() -> None:
     walk: list[float | None] = [None if index % 4 == 3 else 150.0 for index in range(60)]
     (_, text), *_ = read_track(frames_of(scenes(walk)), BoxEstimator()).track.warnings

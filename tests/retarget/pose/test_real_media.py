@@ -79,7 +79,7 @@ def test_the_three_who_exercise_in_step_are_told_apart(estimator: MediaPipeEstim
     for index in range(3):
         follower = PersonFollower(estimator, PersonChoice("index", index=index), where="the clip")
         with open_video(MEDIA / "odd/three_persons_exercise.avi") as frames:
-            found = [follower.update(frame.rgb) for frame in islice(frames, 25)]
+            found = [follower.update(frame.rgb) for frame in islice(frames, 12)]
         assert None not in found
         places.append([person.pose.keypoints[HIPS, 0].mean() for person in found if person is not None])
     assert (np.diff(np.array(places), axis=0) > 20).all()
@@ -110,7 +110,7 @@ def test_a_small_person_in_a_large_picture_is_found(estimator: MediaPipeEstimato
 
 
 def test_fast_squats_at_five_frames_a_second_are_not_flattened(estimator: MediaPipeEstimator, tmp_path: Path) -> None:
-    result = extract("reenact/squats_woman_pink.mp4", estimator, tmp_path, end_seconds=6)
+    result = extract("reenact/squats_woman_pink.mp4", estimator, tmp_path, end_seconds=4)
     raw, smooth = (np.ptp(track.keypoints[:, HIPS, 1], axis=0).min() for track in (result.raw, result.track))
     assert smooth > 0.97 * raw
 
