@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drn_core.losses.reconstruction import charbonnier, weighted_mean
-from drn_core.model.sampling import compose_flow, resize_maps, warp_image
+from drn_core.model.sampling import resize_maps, warp_image
 
 __all__ = [
     "Features",
@@ -29,23 +29,24 @@ class Features(Protocol):
 
 
 def flow_loss(residual: Tensor, prior_flow: Tensor, target_flow: Tensor, valid: Tensor) -> Tensor:
-    """Distance of the corrected flow from the true one, at the residual's own scale.
+    """Distance of the corrected flow from the true one, on every fourth pixel.
 
     Args:
-        residual: (B, 2, h, w), full-size crop pixels.
-        prior_flow: (B, 2, H, W), crop pixels.
+        residual: (B, 2, h, w), crop pixels.
+        prior_flow: (B, 2, H, W), crop pixels; both sides multiples of 4.
         target_flow: (B, 2, H, W), true backward flow, crop pixels.
         valid: (B, 1, H, W): 1 where the truth is known and the prior shows the person.
 
     Returns:
         A scalar, pixels (smooth absolute value per axis, so outliers at layer borders do not dominate).
     """
-    height, width = prior_flow.shape[-2:]
-    full = resize_maps(residual, (height, width))
-    corrected = compose_flow(prior_flow, full)
-    # Where the residual reaches across a border of layers, the composed prior flow is a mixture: no evidence.
-    is_inside = warp_image(valid, full) > 0.99
-    return weighted_mean(charbonnier(corrected - target_flow, eps=0.1), valid * is_inside.float())
+    # Single pixels are picked, not averaged: a mean over a border of layers is nobody's flow.
+    prior, wanted, known = (maps[..., 2::4, 2::4].float() for maps in (prior_flow, target_flow, valid))
+    own = resize_maps(residual.float(), (prior.shape[-2], prior.shape[-1]))
+    corrected = warp_image(prior, own / 4) + own
+    # Where the residual reaches across a border, the prior flow found there is a mixture: no evidence.
+    is_inside = warp_image(known, own.detach() / 4) > 0.99
+    return weighted_mean(charbonnier(corrected - wanted, eps=0.1), known * is_inside.float())
 
 
 def visibility_loss(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -53,7 +54,7 @@ def visibility_loss(logits: Tensor, target: Tensor, weight: Tensor | None = None
 
     Args:
         logits: (B, 1, h, w).
-        target: (B, 1, H, W) in [0, 1], 1 = keep the moved prior.
+        target: (B, 1, H, W) in [0, 1] at any size, 1 = keep the moved prior.
         weight: (B, 1, H, W) or None.
 
     Returns:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from drn_core.config import LossConfig
 from drn_core.data.records import TrainingBatch
@@ -138,7 +139,7 @@ def pose_terms(
 
 @torch.no_grad()
 def visibility_target(pose: PoseBranchOutput, batch: TrainingBatch) -> Tensor:
-    """Tell where the moved prior is worth keeping: (B, 1, h, w), 1 = keep.
+    """Tell where the moved prior is worth keeping: (B, 1, h / 4, w / 4), 1 = keep.
 
     Where the moved prior already looks like the target there is nothing to paint, whatever the geometry says;
     where it does not, the share falls with the error. An error of 6 % of the range counts as one half.
@@ -156,8 +157,8 @@ def visibility_target(pose: PoseBranchOutput, batch: TrainingBatch) -> Tensor:
     if pose.warped is None:
         raise ValueError("a branch without a prior has no visibility")
     error = (pose.warped.float() - batch.target.float()).abs().mean(dim=1, keepdim=True)
-    # A pixel is judged with its neighbours: single good pixels in a wrong region are chance.
-    error = torch.nn.functional.avg_pool2d(error, 5, stride=1, padding=2, count_include_pad=False)
+    # Judged by blocks: single good pixels in a wrong region are chance, and no head is finer than this.
+    error = functional.avg_pool2d(functional.avg_pool2d(error, 4), 3, stride=1, padding=1, count_include_pad=False)
     return torch.exp2(-((error / 0.06) ** 2))
 
 
