@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from drn_core.config import DRNConfig, FaceDRMConfig, GlobalDRMConfig, PatnConfig
+from drn_core.model.blocks import adain
 from drn_core.model.build import build_drn, count_parameters, preset
 from drn_core.model.fusion import fuse
 from drn_core.model.patn import PatnPoseBranch
@@ -68,6 +69,14 @@ def test_detail_depends_on_style_and_on_features() -> None:
         base = drm(features[:1], styles[:1], (64, 48))
         assert (base - drm(features[:1], styles[1:], (64, 48))).abs().max() > 1e-6
         assert (base - drm(features[1:], styles[:1], (64, 48))).abs().max() > 1e-6
+
+
+def test_adain_gives_each_channel_its_scale_and_bias() -> None:
+    features = 3 + 2 * torch.randn(2, 3, 16, 16)
+    scale, bias = torch.tensor([[1.0, 2.0, 0.5]] * 2), torch.tensor([[0.0, -1.0, 4.0], [1.0, 1.0, 1.0]])
+    result = adain(features, scale, bias)
+    torch.testing.assert_close(result.mean(dim=(2, 3)), bias, atol=1e-4, rtol=0)
+    torch.testing.assert_close(result.std(dim=(2, 3), unbiased=False), scale, atol=1e-3, rtol=0)
 
 
 def test_modulated_upsampling_uses_its_own_style_parameters() -> None:
