@@ -22,9 +22,9 @@ Field = npt.NDArray[np.float32]
 # Within this many half widths a sheet claims what lies under another one, and has it filled in.
 _HIDDEN_REACH = 0.85
 # Half widths within which pixels may belong to an arm before another sheet, if their colour agrees.
-_FOREARM_REACH, _HAND_REACH = 1.25, 1.9
-# Rim of an arm, in pixels of the working copy, whose mixed colours don't count as the trunk's.
-_MIXED_RIM = 2
+_FOREARM_REACH, _HAND_REACH = 1.25, 1.6
+# Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
+_MIXED_RIM = 0.008
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,9 @@ def _claim_by_front_arm(
     twin = LIMBS[limb.twin]
     lower, upper = near[limb.lower_layer], near[limb.upper_layer]
     nearer_than_twin = lower <= near[twin.lower_layer]
-    # fingers spread beyond any capsule; their colour tells where they end
-    within = (lower < _FOREARM_REACH) | (fields.parts[limb.parts[2]] < _HAND_REACH)
+    # fingers spread beyond any capsule; their colour tells where they end, but not before a face of the same colour
+    spread = (fields.parts[limb.parts[2]] < _HAND_REACH) & (fields.parts[Part.HEAD] > 1.0)
+    within = (lower < np.where(fields.parts[Part.HEAD] > 1.0, _FOREARM_REACH, 1.0)) | spread
     reach = person & within & nearer_than_twin
     is_over_other = np.minimum.reduce([near[layer] for layer in Layer if layer not in limb.layers]) < 1.15
     cut = _cut_by_colour(rgb, reach & (lower < 0.5), reach)
@@ -165,7 +166,7 @@ def _torso_masks(
     """What the torso sheet covers, and which of it shows its own colour."""
     own, arms = owned[Layer.TORSO], _arms(owned)
     wanted = own | (person & ((fields.torso < 0.9) | (fields.parts[Part.HEAD] < 0.75)))
-    side = 2 * _MIXED_RIM + 1
+    side = 2 * round(_MIXED_RIM * body.torso_length) + 1
     rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     trusted = own & ~rim
     for limb in LIMBS:
