@@ -219,7 +219,7 @@ class Cache:
                 self._warn("read", error)
             except (_DamagedEntryError, ValueError, KeyError, TypeError) as error:
                 was_damaged = True
-                _LOG.warning("a damaged cache entry (%s) is computed anew: %s", error, path)
+                _LOG.warning("W501: a damaged cache entry (%s) is computed anew: %s", error, path)
             else:
                 self._touch(path)
                 return CacheResult(stored, "stored")
@@ -239,7 +239,7 @@ class Cache:
             lock.acquire()
         except filelock.Timeout:
             lock = None
-            _LOG.warning("another process has been computing %s for long; not waiting for it any more", kind)
+            _LOG.warning("W502: another process has been computing %s for long; not waiting for it any more", kind)
         except (OSError, NotImplementedError) as error:
             lock = None
             self._warn("write", error)
@@ -310,4 +310,4 @@ class Cache:
     def _warn(self, verb: str, error: BaseException) -> None:
         if not self._has_warned:
             self._has_warned = True
-            _LOG.warning("can't %s the cache in %s (%s); going on without it", verb, self.folder, error)
+            _LOG.warning("W503: can't %s the cache in %s (%s); going on without it", verb, self.folder, error)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from typing_extensions import Self
 
+from retarget.errors import RetargetError
 from retarget.video.output_path import output_errors
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "run_logged"]
 
 _LOGGER_NAME: Final = "retarget"
+_CODED: Final = re.compile(r"(W\d{3}): (.*)", re.DOTALL)
 
 
 class EventLog:
@@ -73,4 +77,35 @@ class _Forward(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.write("log", level=record.levelname.lower(), logger=record.name, text=record.getMessage())
+        text = record.getMessage()
+        if match := _CODED.fullmatch(text):
+            self._log.write("warning", code=match[1], text=match[2])
+        else:
+            self._log.write("log", level=record.levelname.lower(), logger=record.name, text=text)
+
+
+def run_logged(path: Path | None, facts: Mapping[str, Any], run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Run one job and log it: that it started, its warnings, that it is done or why it failed.
+
+    Args:
+        path: the log; None for none.
+        facts: what tells the job from others.
+        run: does it; returns its report.
+
+    Returns:
+        The report.
+
+    Raises:
+        RetargetError: as `run`, or `OutputError` where the log can't be written.
+    """
+    with EventLog(path) as log:
+        log.write("job started", **facts)
+        try:
+            report = run()
+        except RetargetError as error:
+            log.write("job failed", **facts, error=str(error), exit_code=error.exit_code)
+            raise
+        for warning in report["warnings"]:
+            log.write("warning", **facts, **warning)
+        log.write("job done", **facts, seconds=report["seconds"])
+    return report

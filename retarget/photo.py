@@ -189,7 +189,7 @@ def _through_profile(image: Image.Image) -> Image.Image | None:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        _LOG.warning("the photo's colour profile can't be used, its colours are taken for sRGB (%s)", error)
+        _LOG.warning("W121: the photo's colour profile can't be used, its colours are taken for sRGB (%s)", error)
         return None
 
 

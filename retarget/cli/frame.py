@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FILE", help="picture to write (PHOTO_POSE.png, here)")
     add_picture_options(parser)
     add("--report", type=Path, metavar="FILE.json", help="write what happened as JSON")
+    add("--log-json", type=Path, metavar="FILE", help="append events for machines, an object a line")
     add("--quiet", action="store_true", help="say nothing but errors")
 
 
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the picture."""
     from retarget.cli.terminal import print_warnings
     from retarget.config import PoseConfig, TransferConfig
+    from retarget.event_log import run_logged
     from retarget.pipeline.frame_job import FrameJob, run_frame_job
     from retarget.pipeline.report import check_report_path, write_report
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         transfer=TransferConfig(align=args.align),
         render=render_config(args),
     )
-    report = run_frame_job(job)
+    report = run_logged(args.log_json, {"output": str(job.output)}, lambda: run_frame_job(job))
     write_report(args.report, report)
     if not args.quiet:
         print_warnings(report)

@@ -17,18 +17,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="video to write (PHOTO_VIDEO.mp4, here)")
     add_video_options(parser)
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write what happened as JSON")
+    parser.add_argument("--log-json", type=Path, metavar="FILE", help="append events for machines, an object a line")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the video."""
     from retarget.cli.terminal import TerminalProgress, print_outcome
+    from retarget.event_log import run_logged
     from retarget.pipeline.job import JobProgress, run_video_job
     from retarget.pipeline.report import check_report_path, write_report
 
     job = job_from_args(args)
     check_report_path(args.report, overwrite=args.overwrite)
-    report = run_video_job(job, JobProgress() if args.quiet else TerminalProgress())
+    progress = JobProgress() if args.quiet else TerminalProgress()
+    report = run_logged(args.log_json, {"output": str(job.output)}, lambda: run_video_job(job, progress))
     write_report(args.report, report)
     if not args.quiet:
         print_outcome(report)
