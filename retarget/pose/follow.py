@@ -8,15 +8,21 @@ from typing import Final
 import numpy as np
 
 from retarget.pose.appearance import colour_likeness, torso_colours
-from retarget.pose.estimator import Detection, PoseEstimator, Region
+from retarget.pose.estimator import Box, Detection, PoseEstimator, Region
 from retarget.pose.people import PersonChoice, SearchEffort, choose_person, find_near, find_people, is_same_person
 from retarget.records import FloatArray, UInt8Array
 from retarget.smoothing.trunk import TRUNK_CORNERS, torso_size_px
 
 __all__ = ["PersonFollower"]
 
-_SEARCH_EVERY: Final = 5
-"""Frames between two searches of the whole picture while nobody is in sight."""
+_SEARCH_EVERY: Final = 25
+_LOOK_EVERY: Final = 5
+"""Frames between two searches for small people all over the picture, and between two looks at the whole, while the
+person is out of sight."""
+_GLANCE_EVERY: Final = 3
+"""Frames between two readings of people who are not close enough to be mistaken for the person."""
+_CLOSE: Final = 1.5
+"""Distance between the boxes of two people, in trunk sizes, under which both are read in every frame."""
 _LOOK_AROUND_EVERY: Final = 15
 """Frames between two looks for newcomers around the person that is followed."""
 _REACH: Final = 1.7
@@ -43,6 +49,7 @@ class _Subject:
         self.seen = seen
         self.frames_hidden = 0
         self.frames_seen = 1
+        self._frames_waited = 0
         self._region = seen.region
         self._colours = torso_colours(rgb, seen.pose.keypoints)
         self._speed_xy = np.zeros(2)
@@ -60,10 +67,10 @@ class _Subject:
     def saw(self, rgb: UInt8Array, found: Detection, *, is_clear: bool) -> None:
         """Take in a new sight; looks are learnt only where nobody else is in the way (`is_clear`)."""
         moved = _trunk_middle(found.pose.keypoints) - _trunk_middle(self.seen.pose.keypoints)
-        moved /= self.frames_hidden + 1
+        moved /= self.frames_hidden + self._frames_waited + 1
         self._speed_xy = _KEEP_SPEED * self._speed_xy + (1 - _KEEP_SPEED) * moved
         self._region = self._region.toward(found.region)
-        self.seen, self.frames_hidden = found, 0
+        self.seen, self.frames_hidden, self._frames_waited = found, 0, 0
         self.frames_seen += 1
         is_due = is_clear and self.frames_seen % _LEARN_EVERY == 0
         colours = torso_colours(rgb, found.pose.keypoints) if is_due else None
@@ -74,6 +81,10 @@ class _Subject:
     def move_to(self, seen: Detection) -> None:
         """Go on from another place with the same looks."""
         self.seen, self._region, self._speed_xy = seen, seen.region, np.zeros(2)
+
+    def wait(self) -> None:
+        """Let a frame pass without looking."""
+        self._frames_waited += 1
 
     def missed(self) -> None:
         """Go on as before for a while, ever slower."""
@@ -115,6 +126,7 @@ class PersonFollower:
         self._person: _Subject | None = None
         self._others: list[_Subject] = []
         self._frames = 0
+        self._frames_empty = 0
         self._is_after_cut = False
         self._first_choice: tuple[int, int] | None = None
 
@@ -135,7 +147,7 @@ class PersonFollower:
         """
         self._is_after_cut |= is_cut
         if is_cut:
-            self._others = []
+            self._others, self._frames_empty = [], 0
         self._frames += 1
         if self._person is None or self._is_after_cut:
             return self._begin(rgb)
@@ -143,10 +155,12 @@ class PersonFollower:
 
     def _begin(self, rgb: UInt8Array) -> Detection | None:
         """Look for everybody and choose."""
-        if (self._frames - 1) % _SEARCH_EVERY and not self._estimator.find_regions(rgb):
-            return None
         effort: SearchEffort = "normal" if self._choice.rule == "largest" else "thorough"
-        people = find_people(rgb, self._estimator, effort=effort)
+        is_search_due = self._frames_empty % _SEARCH_EVERY == 0
+        people = find_people(rgb, self._estimator, effort=effort if is_search_due else "quick")
+        if people and not is_search_due:
+            people = find_people(rgb, self._estimator, effort=effort)
+        self._frames_empty = 0 if people else self._frames_empty + 1
         if not people:
             return None
         chosen = self._choose(rgb, people)
@@ -209,8 +223,11 @@ class PersonFollower:
     def _follow_others(self, rgb: UInt8Array, person: _Subject) -> None:
         """Keep up with those who are close enough to be mistaken for the person; forget who is gone."""
         near = sorted(self._others, key=lambda other: _distance(other.region, person.region))[:_MAX_NEIGHBOURS]
+        is_glance_due = self._frames % _GLANCE_EVERY == 0
         for other in near:
-            if _distance(other.region, person.region) > _REACH * max(other.region.size_px, person.region.size_px):
+            is_close = _gap_between(other.seen.box, person.seen.box) < _CLOSE * max(other.size_px, person.size_px)
+            if not is_close and not is_glance_due:
+                other.wait()
                 continue
             found = self._estimator.estimate(rgb, other.region)
             if found is not None and (other.gap(found) < _MAX_STEP or other.likeness(rgb, found) > _ALIKE):
@@ -229,8 +246,9 @@ class PersonFollower:
         """Look for the lost person: near at hand at once, everywhere now and then."""
         known = [other.seen for other in self._others]
         candidates = find_near(rgb, self._estimator, person.region, known, reach=_REACH)
-        if not candidates and person.frames_hidden % _SEARCH_EVERY == _SEARCH_EVERY - 1:
-            people = find_people(rgb, self._estimator, effort="quick")
+        if not candidates and person.frames_hidden % _LOOK_EVERY == _LOOK_EVERY - 1:
+            is_search_due = person.frames_hidden % _SEARCH_EVERY == _SEARCH_EVERY - 1
+            people = find_people(rgb, self._estimator, effort="normal" if is_search_due else "quick")
             candidates = [new for new in people if not any(is_same_person(new, other) for other in known)]
         likely = [found for found in candidates if self._is_person(rgb, person, found)]
         best = max(likely, key=lambda found: person.affinity(rgb, found), default=None)
@@ -243,6 +261,13 @@ class PersonFollower:
 def _trunk_middle(keypoints: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     middle: np.ndarray[tuple[int], np.dtype[np.float64]] = keypoints[TRUNK_CORNERS].mean(axis=0).astype(np.float64)
     return middle
+
+
+def _gap_between(first: Box, second: Box) -> float:
+    """Distance between two boxes; 0 where they touch."""
+    across = max(first[0] - second[2], second[0] - first[2], 0.0)
+    down = max(first[1] - second[3], second[1] - first[3], 0.0)
+    return float(np.hypot(across, down))
 
 
 def _distance(first: Region, second: Region) -> float:

@@ -85,9 +85,8 @@ def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffo
     Args:
         rgb: (H, W, 3) uint8 sRGB.
         estimator: reads regions and skeletons.
-        effort: "quick" looks at the whole picture, "normal" also at tiles of half its longer side and, where only
-            small people are found, at smaller tiles; "thorough" always at those. Where nobody is found, all of them
-            look at everything.
+        effort: "quick" looks at the whole picture, "normal" also at tiles of half its longer side and, where nobody
+            or only small people are found, at smaller tiles; "thorough" always at those.
 
     Returns:
         The people from left to right (by the middle of the trunk), each once.
@@ -97,7 +96,7 @@ def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffo
     wanted = {"quick": 0, "normal": 1, "thorough": 2}[effort]
     for level, share in enumerate(_TILE_SHARES, start=1):
         is_small = all(person.area_px < _SMALL_SHARE * rgb.shape[0] * rgb.shape[1] for person in people)
-        if people and level > (wanted + 1 if is_small and wanted else wanted):
+        if level > (wanted + 1 if is_small and wanted else wanted):
             break
         for left, top, tile in _tiles(rgb, share):
             moved = [_moved(region, left, top) for region in estimator.find_regions(tile)]
