@@ -40,7 +40,7 @@ EVAL = [
 ]
 RAY = ["ray[default]>=2.9"]
 TRAIN = ["tensorboard>=2.16"]
-CUDA = ["cuda-core>=0.3", "cuda-bindings>=12", "nvidia-cuda-nvrtc"]
+CUDA = ["cuda-core>=1.0", "cuda-bindings>=12", "nvidia-cuda-nvrtc"]
 DEV = [
     *EVAL, *RAY, *TRAIN, *CUDA,
     "pytest>=8", "pytest-xdist>=3.5", "pytest-cov>=5", "pytest-timeout>=2.3", "hypothesis>=6.100",
