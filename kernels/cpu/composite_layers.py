@@ -9,7 +9,7 @@ from torch import Tensor
 from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
 from kernels.cpu.memory import allocate
 from kernels.cpu.sampling import bicubic_weights, inside_index
-from kernels.cpu.simd import bicubic_rgba
+from kernels.cpu.simd import bicubic_rgba, read_byte
 from kernels.cpu.storage import array_of, round_byte
 from kernels.cpu.threads import run_bands
 
@@ -67,9 +67,12 @@ def _blend_rows(
     out: Array,
 ) -> Integer:
     """Blend the peels of rows [first, last) over what `out` already holds; returns the highest layer id met."""
-    width, highest = layer.shape[2], -1
+    one, nothing, full = np.float32(1.0), np.float32(0.0), np.float32(255.0)
+    num_layers, height, width, _ = textures.shape
+    num_peels, _, out_width = layer.shape
+    highest = -1
     for y in range(first, last):
-        for start in range(0, width, _STRETCH):
+        for start in range(0, out_width, _STRETCH):
             stretch = layer[0, y, start : start + _STRETCH]
             front = np.int8(-1)
             for i in range(stretch.size):
@@ -77,100 +80,96 @@ def _blend_rows(
             if front < 0:
                 continue
             for x in range(start, start + stretch.size):
-                if layer[0, y, x] >= 0:
-                    arguments = (textures, flow, layer, residual, has_residual, bicubic)
-                    highest = max(highest, _blend_pixel(x, y, arguments, has_background, out[y, x]))
+                if layer[0, y, x] < 0:
+                    continue
+                red, green, blue, transmitted = nothing, nothing, nothing, one
+                for k in range(num_peels):
+                    layer_id = np.int64(layer[k, y, x])
+                    highest = max(highest, layer_id)
+                    if layer_id < 0 or layer_id >= num_layers or transmitted == nothing:
+                        break
+                    at_x, at_y = np.float32(x) + flow[k, 0, y, x], np.float32(y) + flow[k, 1, y, x]
+                    if has_residual:
+                        at_x, at_y = at_x + residual[0, y, x], at_y + residual[1, y, x]
+                    # A position that is not a number fails.
+                    if not (at_x > -one and at_y > -one and at_x < width and at_y < height):
+                        continue
+                    left, top = np.floor(at_x), np.floor(at_y)
+                    right, down, column, row = at_x - left, at_y - top, np.int64(left), np.int64(top)
+                    texture = textures.ctypes.data + layer_id * height * width * 4
+                    alpha = _sample_alpha(texture, height, width, column, row, right, down)
+                    if alpha == nothing:
+                        continue
+                    r, g, b = _sample_colour(texture, height, width, column, row, right, down, bicubic)
+                    weight = transmitted * alpha
+                    red, green, blue = red + weight * r, green + weight * g, blue + weight * b
+                    transmitted *= one - alpha
+                if has_background:
+                    out[y, x, 0] = round_byte(red + transmitted * np.float32(out[y, x, 0]))
+                    out[y, x, 1] = round_byte(green + transmitted * np.float32(out[y, x, 1]))
+                    out[y, x, 2] = round_byte(blue + transmitted * np.float32(out[y, x, 2]))
+                elif transmitted < one:
+                    opacity = one - transmitted
+                    out[y, x, 0] = round_byte(red / opacity)
+                    out[y, x, 1] = round_byte(green / opacity)
+                    out[y, x, 2] = round_byte(blue / opacity)
+                    out[y, x, 3] = round_byte(opacity * full)
     return highest
 
 
 @inlined()
-def _blend_pixel(x: Integer, y: Integer, arguments: tuple[Array, ...], has_background: bool, out: Array) -> Integer:
-    """Blend the peels of one pixel, front to back, until nothing shines through; returns the highest layer id."""
-    textures, flow, layer, residual, has_residual, bicubic = arguments
-    one, nothing, full = np.float32(1.0), np.float32(0.0), np.float32(255.0)
-    num_layers, height, width, _ = textures.shape
-    red, green, blue, transmitted, highest = nothing, nothing, nothing, one, -1
-    for k in range(layer.shape[0]):
-        layer_id = layer[k, y, x]
-        highest = max(highest, layer_id)
-        if layer_id < 0 or layer_id >= num_layers or transmitted == nothing:
-            break
-        at_x, at_y = np.float32(x) + flow[k, 0, y, x], np.float32(y) + flow[k, 1, y, x]
-        if has_residual:
-            at_x, at_y = at_x + residual[0, y, x], at_y + residual[1, y, x]
-        if not (at_x > -one and at_y > -one and at_x < width and at_y < height):
-            continue
-        left, top = np.floor(at_x), np.floor(at_y)
-        right, down, column, row = at_x - left, at_y - top, int(left), int(top)
-        texture = textures[layer_id]
-        alpha = _sample_alpha(texture, column, row, right, down)
-        if alpha == nothing:
-            continue
-        r, g, b = _sample_colour(texture, column, row, right, down, bicubic)
-        weight = transmitted * alpha
-        red, green, blue = red + weight * r, green + weight * g, blue + weight * b
-        transmitted *= one - alpha
-    if has_background:
-        out[0] = round_byte(red + transmitted * np.float32(out[0]))
-        out[1] = round_byte(green + transmitted * np.float32(out[1]))
-        out[2] = round_byte(blue + transmitted * np.float32(out[2]))
-    elif transmitted < one:
-        opacity = one - transmitted
-        out[0], out[1], out[2] = round_byte(red / opacity), round_byte(green / opacity), round_byte(blue / opacity)
-        out[3] = round_byte(opacity * full)
-    return highest
-
-
-@inlined()
-def _sample_alpha(texture: Array, column: Integer, row: Integer, right: Real, down: Real) -> Real:
-    """Sample alpha bilinearly, in 0..1; the position is less than one texel outside of the texture."""
-    height, width, _ = texture.shape
-    nothing = np.float32(0.0)
+def _sample_alpha(
+    texture: Integer, height: Integer, width: Integer, column: Integer, row: Integer, right: Real, down: Real
+) -> Real:
+    """Sample alpha bilinearly, in 0..1, of the texture at an address; at most one texel outside of it."""
+    nothing, pitch = np.float32(0.0), width * 4
+    place = texture + row * pitch + column * 4 + 3
     a, b, c, d = nothing, nothing, nothing, nothing
-    if column >= 0 and row >= 0 and column + 1 < width and row + 1 < height:
-        i, j = np.uintp(column), np.uintp(row)
-        a, b = np.float32(texture[j, i, 3]), np.float32(texture[j, i + np.uintp(1), 3])
-        j += np.uintp(1)
-        c, d = np.float32(texture[j, i, 3]), np.float32(texture[j, i + np.uintp(1), 3])
-    else:
-        if row >= 0:
-            a = np.float32(texture[row, column, 3]) if column >= 0 else a
-            b = np.float32(texture[row, column + 1, 3]) if column + 1 < width else b
-        if row + 1 < height:
-            c = np.float32(texture[row + 1, column, 3]) if column >= 0 else c
-            d = np.float32(texture[row + 1, column + 1, 3]) if column + 1 < width else d
+    has_left, has_right, has_top, has_bottom = column >= 0, column + 1 < width, row >= 0, row + 1 < height
+    if has_top and has_left:
+        a = read_byte(place)
+    if has_top and has_right:
+        b = read_byte(place + 4)
+    if has_bottom and has_left:
+        c = read_byte(place + pitch)
+    if has_bottom and has_right:
+        d = read_byte(place + pitch + 4)
     top, bottom = a + (b - a) * right, c + (d - c) * right
     return (top + (bottom - top) * down) * np.float32(1.0 / 255.0)
 
 
 @inlined()
 def _sample_colour(
-    texture: Array, column: Integer, row: Integer, right: Real, down: Real, bicubic: bool
+    texture: Integer,
+    height: Integer,
+    width: Integer,
+    column: Integer,
+    row: Integer,
+    right: Real,
+    down: Real,
+    bicubic: bool,
 ) -> tuple[Real, Real, Real]:
     """Sample red, green and blue in 0..255, the edge value outside: down the columns first, then across."""
-    height, width, _ = texture.shape
-    nothing, one, full = np.float32(0.0), np.float32(1.0), np.float32(255.0)
+    nothing, one, full, pitch = np.float32(0.0), np.float32(1.0), np.float32(255.0), width * 4
     if right == nothing and down == nothing:
-        c, r = np.uintp(inside_index(column, width)), np.uintp(inside_index(row, height))
-        return np.float32(texture[r, c, 0]), np.float32(texture[r, c, 1]), np.float32(texture[r, c, 2])
+        place = texture + inside_index(row, height) * pitch + inside_index(column, width) * 4
+        return read_byte(place), read_byte(place + 1), read_byte(place + 2)
     if bicubic:
         wx, wy = bicubic_weights(right), bicubic_weights(down)
     else:
         wx, wy = (nothing, one - right, right, nothing), (nothing, one - down, down, nothing)
     if column >= 1 and row >= 1 and column + 2 < width and row + 2 < height:
-        pitch = width * 4
-        address = texture.ctypes.data + (row - 1) * pitch + (column - 1) * 4
-        found = bicubic_rgba(address, address + pitch, address + 2 * pitch, address + 3 * pitch, wx, wy)
+        place = texture + (row - 1) * pitch + (column - 1) * 4
+        found = bicubic_rgba(place, place + pitch, place + 2 * pitch, place + 3 * pitch, wx, wy)
         red, green, blue = found[0], found[1], found[2]
     else:
         red, green, blue = nothing, nothing, nothing
         for i in range(4):
-            c = inside_index(column - 1 + i, width)
             line_r, line_g, line_b = nothing, nothing, nothing
             for j in range(4):
-                r = inside_index(row - 1 + j, height)
-                line_r += np.float32(texture[r, c, 0]) * wy[j]
-                line_g += np.float32(texture[r, c, 1]) * wy[j]
-                line_b += np.float32(texture[r, c, 2]) * wy[j]
+                place = texture + inside_index(row - 1 + j, height) * pitch + inside_index(column - 1 + i, width) * 4
+                line_r += read_byte(place) * wy[j]
+                line_g += read_byte(place + 1) * wy[j]
+                line_b += read_byte(place + 2) * wy[j]
             red, green, blue = red + line_r * wx[i], green + line_g * wx[i], blue + line_b * wx[i]
     return min(max(red, nothing), full), min(max(green, nothing), full), min(max(blue, nothing), full)

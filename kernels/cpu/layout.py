@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +12,7 @@ from kernels.cpu.jit import Array
 from kernels.cpu.memory import allocate
 from kernels.cpu.storage import array_of
 
-__all__ = ["allocate_as", "from_texels", "is_texels", "to_texels"]
+__all__ = ["allocate_as", "from_texels", "is_texels", "to_planes", "to_texels"]
 
 
 def is_texels(tensor: Tensor) -> bool:
@@ -19,10 +20,15 @@ def is_texels(tensor: Tensor) -> bool:
     return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
 
 
+def to_planes(tensor: Tensor) -> Array:
+    """View (or copy) as (B, C * H * W), row by row."""
+    return _rows(tensor.contiguous(), tensor.shape[0])
+
+
 def to_texels(tensor: Tensor) -> Array:
     """View (or copy) as (B, H * W * C), channels last."""
     last = tensor.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-    return array_of(last).reshape(tensor.shape[0], -1)
+    return _rows(last, tensor.shape[0])
 
 
 def from_texels(texels: Array, like: Tensor) -> Tensor:
@@ -42,6 +48,11 @@ def allocate_as(like: Tensor, size_hw: Sequence[int]) -> tuple[Tensor, Array]:
     batch, channels = like.shape[:2]
     if is_texels(like):
         raw = allocate((batch, *size_hw, channels), like.dtype)
-        return raw.permute(0, 3, 1, 2), array_of(raw).reshape(batch, -1)
+        return raw.permute(0, 3, 1, 2), _rows(raw, batch)
     raw = allocate((batch, channels, *size_hw), like.dtype)
-    return raw, array_of(raw).reshape(batch, -1)
+    return raw, _rows(raw, batch)
+
+
+def _rows(contiguous: Tensor, batch: int) -> Array:
+    """View as one row per picture; also where there is nothing."""
+    return array_of(contiguous).reshape(batch, math.prod(contiguous.shape[1:]))

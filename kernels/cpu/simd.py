@@ -60,6 +60,16 @@ def _combine(builder: Any, vectors: Sequence[Any], weights: Sequence[Any]) -> An
     return total
 
 
+@intrinsic
+def read_byte(typing_context: Any, address: Any) -> Any:
+    """Read one byte at an address, as a float."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.uitofp(builder.load(builder.inttoptr(arguments[0], _BYTE.as_pointer())), _FLOAT)
+
+    return types.float32(types.intp), generate
+
+
 @intrinsic(prefer_literal=True)
 def blend_texels(
     typing_context: Any,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
-from kernels.cpu.layout import to_texels
+from kernels.cpu.layout import to_planes, to_texels
 from kernels.cpu.memory import allocate
 from kernels.cpu.storage import array_of
 from kernels.cpu.threads import run_bands
@@ -26,7 +26,7 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
     coverage, totals = (np.zeros((batch, count, height, width), dtype=flows.dtype) for count in (1, 2))
     sums = np.zeros((batch, height * width * channels), dtype=flows.dtype)
     out = allocate(values.shape, values.dtype)
-    planes = array_of(out).reshape(batch, -1)
+    planes = to_planes(out)
     num_groups = -(-channels // _CHANNELS_PER_GROUP)
 
     def weigh(first: int, last: int) -> None:

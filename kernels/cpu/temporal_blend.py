@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, compiled
-from kernels.cpu.layout import allocate_as, is_texels
+from kernels.cpu.layout import allocate_as, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import bilinear_taps
 from kernels.cpu.storage import array_of, load, store
 from kernels.cpu.threads import run_bands
@@ -28,7 +28,8 @@ def forward(
     if out.numel() == 0:
         return out
     as_texels = is_texels(current)
-    now, before = (_flat(tensor, as_texels) for tensor in (current, previous))
+    to_rows = to_texels if as_texels else to_planes
+    now, before = to_rows(current), to_rows(previous)
     flows = array_of(flow.contiguous())
     masks = array_of(mask.contiguous()) if mask is not None else np.ones((batch, 1, 1, 1), dtype=np.float32)
     # How far apart neighbouring pixels, and the channels of one pixel, are.
@@ -45,14 +46,6 @@ def forward(
 
     run_bands(blend, batch * height, grain=-(-_PIXELS_PER_BAND // width))
     return out
-
-
-def _flat(tensor: Tensor, as_texels: bool) -> Array:
-    """View (or copy) as (B, everything else), in the wanted memory format."""
-    if as_texels:
-        last = tensor.contiguous(memory_format=torch.channels_last)
-        return array_of(last.permute(0, 2, 3, 1)).reshape(tensor.shape[0], -1)
-    return array_of(tensor.contiguous()).reshape(tensor.shape[0], -1)
 
 
 @compiled()

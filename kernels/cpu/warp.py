@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, compiled
-from kernels.cpu.layout import allocate_as, to_texels
+from kernels.cpu.layout import allocate_as, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import bilinear_taps, fill_taps, is_finite
 from kernels.cpu.simd import blend_texels
 from kernels.cpu.storage import array_of, load, store
@@ -26,8 +26,8 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
     out, results = allocate_as(features, (out_height, out_width))
     if features.numel() == 0:
         return out.zero_()
-    as_texels = features.is_contiguous(memory_format=torch.channels_last)
-    images = to_texels(features) if as_texels else array_of(features.contiguous()).reshape(batch, -1)
+    as_texels = is_texels(features) or channels == 1
+    images = to_texels(features) if as_texels else to_planes(features)
     flows = array_of(flow.contiguous())
     if not as_texels:
         loop = _planes_bicubic if bicubic else _planes_bilinear

@@ -22,7 +22,7 @@ from kernels.errors import BackendUnavailable, DtypeError
 __all__ = ["CACHE_VARIABLE", "SOURCES", "Variant", "compile_cubin", "find_cubin", "load_kernel"]
 
 SOURCES = Path(__file__).parents[1] / "csrc"
-CACHE_VARIABLE = "RETARGET_KERNEL_CACHE"
+CACHE_VARIABLE = "RETARGET_CACHE"
 
 _STORAGE = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.bfloat16: 3, torch.uint8: 4}
 
@@ -119,6 +119,6 @@ def _digest(variant: Variant, arch: str) -> str:
 def _cache_folder() -> Path:
     named = os.environ.get(CACHE_VARIABLE)
     if named:
-        return Path(named)
+        return Path(named).expanduser() / "kernels"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "retarget" / "kernels"

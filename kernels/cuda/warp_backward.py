@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from kernels.cuda.build import Variant
@@ -36,7 +37,9 @@ def _derive(
     batch, channels, height, width = features.shape
     num_flows, _, out_height, out_width = flows.shape[1:]
     flows, weights = flows.contiguous(), weights.contiguous()
-    bound = gradient * weights.abs().sum(dim=1, keepdim=True) if needs[0] else gradient[:0]
+    bound = gradient if needs[0] else gradient[:0]
+    if needs[0] and torch.are_deterministic_algorithms_enabled():
+        bound = gradient * weights.abs().sum(dim=1, keepdim=True)
     sums = Sums(features if needs[0] else features[:0], bound, layout, flows.dtype)
     for_flows = flows.new_zeros(flows.shape if needs[1] else (0,))
     for_weights = flows.new_zeros(weights.shape if needs[2] else (0,))

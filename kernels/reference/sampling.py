@@ -63,7 +63,7 @@ def gather(features: Tensor, row: Tensor, column: Tensor) -> Tensor:
     batch, channels, height, width = features.shape
     if height * width == 0:
         return features.new_zeros((batch, channels, *row.shape[1:]))
-    index = (row * width + column).reshape(batch, 1, -1).expand(-1, channels, -1)
+    index = (row * width + column).flatten(1)[:, None].expand(-1, channels, -1)
     return features.flatten(2).gather(2, index).reshape(batch, channels, *row.shape[1:])
 
 

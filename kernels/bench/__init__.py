@@ -1,0 +1,1 @@
+"""Time every op and backend against torch: `python -m kernels.bench`."""
