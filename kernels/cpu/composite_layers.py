@@ -70,7 +70,7 @@ def _blend_rows(
     one, nothing, full = np.float32(1.0), np.float32(0.0), np.float32(255.0)
     num_layers, height, width, _ = textures.shape
     num_peels, _, out_width = layer.shape
-    highest = -1
+    highest: Integer = -1
     for y in range(first, last):
         for start in range(0, out_width, _STRETCH):
             stretch = layer[0, y, start : start + _STRETCH]

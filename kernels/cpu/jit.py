@@ -8,9 +8,14 @@ zero. numba types its arguments by what it is called with; the annotations are f
 from __future__ import annotations
 
 import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numba
+
+from kernels.cache import cache_folder
 
 __all__ = ["Array", "Integer", "Real", "compiled", "inlined"]
 
@@ -27,8 +32,37 @@ Integer: TypeAlias = Any
 # is atomic, and cost up to half of the time of a loop over pixels. Scratch memory therefore comes in as an argument.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
-compiled = functools.partial(numba.njit, cache=True, **_OPTIONS)
-"""Decorate a loop that is called from Python."""
+# Pieces that are compiled into loops of other files.
+_SHARED = ("jit.py", "sampling.py", "simd.py", "storage.py")
 
 inlined = functools.partial(numba.njit, forceinline=True, **_OPTIONS)
 """Decorate a piece that only compiled functions call."""
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a loop that is called from Python.
+
+    Args:
+        options: of `numba.njit`, beside the ones that all loops have.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        # numba compares a loop's own file with its cache, but not the files of what is inlined into it: those name
+        # the folder. It reads the folder's name when it decorates.
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = before or str(cache_folder(f"loops-{_digest_shared()}"))
+        try:
+            loop: Callable[..., Any] = numba.njit(cache=True, **_OPTIONS, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+        return loop
+
+    return decorate
+
+
+@functools.cache
+def _digest_shared() -> str:
+    digest = hashlib.sha256()
+    for name in _SHARED:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return digest.hexdigest()[:16]

@@ -10,19 +10,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import os
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from kernels.cache import cache_folder
 from kernels.errors import BackendUnavailable, DtypeError
 
-__all__ = ["CACHE_VARIABLE", "SOURCES", "Variant", "compile_cubin", "find_cubin", "load_kernel"]
+__all__ = ["SOURCES", "Variant", "compile_cubin", "find_cubin", "load_kernel"]
 
 SOURCES = Path(__file__).parents[1] / "csrc"
-CACHE_VARIABLE = "RETARGET_CACHE"
 
 _STORAGE = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.bfloat16: 3, torch.uint8: 4}
 
@@ -76,7 +75,7 @@ def compile_cubin(variant: Variant, arch: str) -> bytes:
 
 def find_cubin(variant: Variant, arch: str) -> bytes:
     """Take a compiled file from the disk, or compile it and leave it there."""
-    path = _cache_folder() / f"{variant.stem}-{_digest(variant, arch)}.cubin"
+    path = cache_folder("cubins") / f"{variant.stem}-{_digest(variant, arch)}.cubin"
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -114,11 +113,3 @@ def _digest(variant: Variant, arch: str) -> str:
     for path in sorted(SOURCES.glob("*.cu*")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:24]
-
-
-def _cache_folder() -> Path:
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser() / "kernels"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "retarget" / "kernels"

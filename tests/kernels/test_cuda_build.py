@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from kernels.cache import CACHE_VARIABLE
 from kernels.cuda import build
-from kernels.cuda.build import CACHE_VARIABLE, SOURCES, Variant, compile_cubin, find_cubin
+from kernels.cuda.build import SOURCES, Variant, compile_cubin, find_cubin
 from kernels.errors import BackendUnavailable, DtypeError
 
 pytest.importorskip("cuda.core", reason="cuda-core is not installed")
@@ -50,16 +51,14 @@ def test_a_cubin_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     find_cubin(variant, "sm_90")
     find_cubin(variant._replace(dtype=torch.float16), "sm_90")
     assert len(calls) == 3
-    assert len(list((tmp_path / "kernels").iterdir())) == 3
+    assert len(list((tmp_path / "kernels" / "cubins").iterdir())) == 3
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kernels").write_text("a file where the folder should be")
-    monkeypatch.setattr(build, "_cache_folder", lambda: tmp_path / "kernels" / "deeper")
+    monkeypatch.setattr(build, "cache_folder", lambda kind: tmp_path / "kernels" / kind)
     monkeypatch.setattr(build, "compile_cubin", lambda variant, arch: b"cubin")
     monkeypatch.setattr(Path, "read_bytes", lambda path: (_ for _ in ()).throw(FileNotFoundError))
-    build._digest.cache_clear()
-    monkeypatch.setattr(build, "_digest", lambda variant, arch: "digest")
     assert find_cubin(Variant("warp", torch.float32), "sm_80") == b"cubin"
 
 
