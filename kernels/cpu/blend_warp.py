@@ -65,15 +65,15 @@ def _blend(
                 if share == 0.0:
                     continue
                 dx, dy = flows[k, 0, y, x], flows[k, 1, y, x]
-                c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(dx, dy, x, y, height, width, border)
-                a, b = np.uintp((r0 * width + c0) * channels), np.uintp((r0 * width + c1) * channels)
-                c, d = np.uintp((r1 * width + c0) * channels), np.uintp((r1 * width + c1) * channels)
-                if wx0 + wx1 == 0.0 and wy0 + wy1 == 0.0:
+                p, q, r, s, wp, wq, wr, ws = bilinear_taps(dx, dy, x, y, height, width, border)
+                if wp + wq + wr + ws == 0.0:
                     continue
+                a, b = np.uintp(p * channels), np.uintp(q * channels)
+                c, d = np.uintp(r * channels), np.uintp(s * channels)
                 for i in range(count):
-                    line_0 = load(image[a + i]) * wy0 + load(image[c + i]) * wy1
-                    line_1 = load(image[b + i]) * wy0 + load(image[d + i]) * wy1
-                    total[i] += share * (line_0 * wx0 + line_1 * wx1)
+                    left = load(image[a + i]) * wp + load(image[b + i]) * wq
+                    right = load(image[c + i]) * wr + load(image[d + i]) * ws
+                    total[i] += share * (left + right)
             o = np.uintp((y * out_width + x) * step)
             for i in range(count):
                 out[o + i * between] = store(out, total[i])

@@ -15,7 +15,7 @@ from kernels.cpu.threads import run_bands
 
 __all__ = ["composite_layers"]
 
-_ROWS_PER_BAND = 16
+_ROWS_PER_BAND = 64
 _STRETCH = 64
 
 

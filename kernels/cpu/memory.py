@@ -21,7 +21,7 @@ __all__ = ["allocate"]
 _ALIGNMENT = 64
 _WORTH_KEEPING = 1 << 20
 _MOST_BYTES_KEPT = 256 << 20
-_IDLE_REFERENCES = 3  # the list's, the loop variable's and the counting call's own
+_IDLE_REFERENCES = 3  # the list's, the variable's and the counting call's own
 
 _kept: list[np.ndarray[tuple[int], np.dtype[np.uint8]]] = []
 _lock = threading.Lock()
@@ -39,7 +39,8 @@ def _acquire(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     if num_bytes < _WORTH_KEEPING:
         return np.empty(num_bytes, dtype=np.uint8)
     with _lock:
-        for position, raw in enumerate(_kept):
+        for position in range(len(_kept)):  # enumerate would hold a reference of its own
+            raw = _kept[position]
             if raw.size == num_bytes and sys.getrefcount(raw) <= _IDLE_REFERENCES:
                 _kept.append(_kept.pop(position))  # the last used at the end
                 return raw

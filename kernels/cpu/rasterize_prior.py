@@ -59,7 +59,7 @@ def rasterize_prior(
     layer, part = (array_of(allocate((batch, num_peels, height, width), torch.int8)) for _ in range(2))
     peel_depth = array_of(allocate((batch, num_peels, height, width), torch.float32))
     mesh = _set_up(target_xy, depth, source_xy, triangles, triangle_layer, layer_alpha, (height, width))
-    orders, parts = layer_order.to(torch.int32).numpy(), triangle_part.to(torch.int8).contiguous().numpy()
+    orders, parts = layer_order.to(torch.int32).contiguous().numpy(), triangle_part.to(torch.int8).contiguous().numpy()
     texture = array_of(layer_alpha.contiguous())
     scale, threshold = np.float32(_scale_of(layer_alpha)), np.float32(alpha_threshold)
     num_bands = -(-height // _ROWS_PER_BAND)

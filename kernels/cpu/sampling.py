@@ -85,22 +85,22 @@ def fill_taps(
 def bilinear_taps(
     dx: Real, dy: Real, x: Integer, y: Integer, height: Integer, width: Integer, border: bool
 ) -> tuple[Integer, Integer, Integer, Integer, Real, Real, Real, Real]:
-    """Work out columns, rows and their weights of a pixel; all weights are 0 where its position is not finite."""
+    """Find the four texels a pixel looks at (upper left, lower left, upper right, lower right) and their weights.
+
+    All weights are 0 where the position is not finite.
+    """
     at_x, at_y = type(dx)(x) + dx, type(dy)(y) + dy
-    zero = type(at_x)(0.0)
+    zero, one = type(at_x)(0.0), type(at_x)(1.0)
     if not is_finite(at_x, at_y):
         return 0, 0, 0, 0, zero, zero, zero, zero
     at_x, at_y = clamped_position(at_x, width), clamped_position(at_y, height)
     left, top = np.floor(at_x), np.floor(at_y)
     right, down = at_x - left, at_y - top
     column, row = int(left), int(top)
-    return (
-        inside_index(column, width),
-        inside_index(column + 1, width),
-        inside_index(row, height),
-        inside_index(row + 1, height),
-        outside_weight(type(at_x)(1.0) - right, column, width, border),
-        outside_weight(right, column + 1, width, border),
-        outside_weight(type(at_x)(1.0) - down, row, height, border),
-        outside_weight(down, row + 1, height, border),
-    )
+    c0, c1 = inside_index(column, width), inside_index(column + 1, width)
+    r0, r1 = inside_index(row, height) * width, inside_index(row + 1, height) * width
+    wx0 = outside_weight(one - right, column, width, border)
+    wx1 = outside_weight(right, column + 1, width, border)
+    wy0 = outside_weight(one - down, row, height, border)
+    wy1 = outside_weight(down, row + 1, height, border)
+    return r0 + c0, r1 + c0, r0 + c1, r1 + c1, wx0 * wy0, wx0 * wy1, wx1 * wy0, wx1 * wy1

@@ -92,9 +92,18 @@ def blend_texels(
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, top, bottom, wx0, wx1, wy0, wy1, target = arguments
-        lines = _combine(builder, [_read_bytes(builder, row, 8) for row in (top, bottom)], (wy0, wy1))
-        left, right = _shuffle(builder, lines, range(4)), _shuffle(builder, lines, range(step, step + 4))
-        blended = _combine(builder, (left, right), (wx0, wx1))
+
+        def weigh(address: Any, weight_y: Any) -> Any:
+            sides = [builder.fmul(weight_x, weight_y) for weight_x in (wx0, wx1)]
+            pair = ir.Constant(ir.VectorType(_FLOAT, 2), [0.0, 0.0])
+            for lane, side in enumerate(sides):
+                pair = builder.insert_element(pair, side, ir.Constant(_LANE, lane))
+            lanes = [0 if lane < step else 1 for lane in range(8)]
+            return builder.fmul(_read_bytes(builder, address, 8), _shuffle(builder, pair, lanes))
+
+        columns = builder.fadd(weigh(top, wy0), weigh(bottom, wy1))
+        left, right = _shuffle(builder, columns, range(4)), _shuffle(builder, columns, range(step, step + 4))
+        blended = builder.fadd(left, right)
         rounded = builder.fadd(blended, _splat(builder, ir.Constant(_FLOAT, 0.5), 4))
         store = builder.store(
             builder.fptoui(rounded, ir.VectorType(_BYTE, 4)),

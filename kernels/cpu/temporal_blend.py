@@ -77,14 +77,13 @@ def _blend(
             weight = np.float32(0.0)
             # A position that is not a number fails.
             if at_x >= 0.0 and at_y >= 0.0 and at_x <= width - 1 and at_y <= height - 1:
-                c0, c1, r0, r1, wx0, wx1, wy0, wy1 = bilinear_taps(dx, dy, x, y, height, width, True)
-                a, b = np.uintp((r0 * width + c0) * step), np.uintp((r0 * width + c1) * step)
-                c, d = np.uintp((r1 * width + c0) * step), np.uintp((r1 * width + c1) * step)
+                p, q, r, s, wp, wq, wr, ws = bilinear_taps(dx, dy, x, y, height, width, True)
+                a, b, c, d = np.uintp(p * step), np.uintp(q * step), np.uintp(r * step), np.uintp(s * step)
                 squared = np.float32(0.0)
                 for i in range(channels):
-                    line_0 = load(previous[a + i * apart]) * wy0 + load(previous[c + i * apart]) * wy1
-                    line_1 = load(previous[b + i * apart]) * wy0 + load(previous[d + i * apart]) * wy1
-                    change[i] = line_0 * wx0 + line_1 * wx1 - load(current[o + i * apart])
+                    left = load(previous[a + i * apart]) * wp + load(previous[b + i * apart]) * wq
+                    right = load(previous[c + i * apart]) * wr + load(previous[d + i * apart]) * ws
+                    change[i] = left + right - load(current[o + i * apart])
                     squared += change[i] * change[i]
                 if squared < np.inf:
                     weight = limit * np.float32(math.exp(squared * falloff))

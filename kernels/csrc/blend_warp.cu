@@ -25,6 +25,9 @@ __device__ void forward(
                 const real at_y = (real)y + flows[(map * 2 + 1) * out_area + at];
                 if (share == (real)0 || !is_finite(at_x, at_y)) continue;
                 const Taps across = find_taps(at_x, width, false, border), down = find_taps(at_y, height, false, border);
+                const real weight[4] = {
+                    across.weight[0] * down.weight[0], across.weight[0] * down.weight[1],
+                    across.weight[1] * down.weight[0], across.weight[1] * down.weight[1]};
                 const int64 a = (down.index[0] * width + across.index[0]) * pixel;
                 const int64 b2 = (down.index[0] * width + across.index[1]) * pixel;
                 const int64 c2 = (down.index[1] * width + across.index[0]) * pixel;
@@ -34,9 +37,9 @@ __device__ void forward(
                     const int64 c = block + i * LANES;
                     if (c >= channels) break;
                     const element* texel = source + c * plane;
-                    const real left = load(texel[a]) * down.weight[0] + load(texel[c2]) * down.weight[1];
-                    const real right = load(texel[b2]) * down.weight[0] + load(texel[d]) * down.weight[1];
-                    total[i] += share * (left * across.weight[0] + right * across.weight[1]);
+                    const real left = load(texel[a]) * weight[0] + load(texel[c2]) * weight[1];
+                    const real right = load(texel[b2]) * weight[2] + load(texel[d]) * weight[3];
+                    total[i] += share * (left + right);
                 }
             }
 #pragma unroll

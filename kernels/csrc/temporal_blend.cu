@@ -3,11 +3,11 @@
 
 __device__ __forceinline__ float sample(const element* plane, const Taps& across, const Taps& down, int64 width, int64 pixel) {
     const int64 top = down.index[0] * width, bottom = down.index[1] * width;
-    const float left = load(plane[(top + across.index[0]) * pixel]) * down.weight[0] +
-                       load(plane[(bottom + across.index[0]) * pixel]) * down.weight[1];
-    const float right = load(plane[(top + across.index[1]) * pixel]) * down.weight[0] +
-                        load(plane[(bottom + across.index[1]) * pixel]) * down.weight[1];
-    return left * across.weight[0] + right * across.weight[1];
+    const float left = load(plane[(top + across.index[0]) * pixel]) * (across.weight[0] * down.weight[0]) +
+                       load(plane[(bottom + across.index[0]) * pixel]) * (across.weight[0] * down.weight[1]);
+    const float right = load(plane[(top + across.index[1]) * pixel]) * (across.weight[1] * down.weight[0]) +
+                        load(plane[(bottom + across.index[1]) * pixel]) * (across.weight[1] * down.weight[1]);
+    return left + right;
 }
 
 extern "C" __global__ void temporal_blend(

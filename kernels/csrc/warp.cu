@@ -27,9 +27,9 @@ __device__ void forward(
                 real line = (real)0;
                 for (int j = 0; j < down.count; ++j) {
                     const int64 texel = (down.index[j] * width + across.index[i]) * pixel;
-                    line += load(source[texel + c * plane]) * down.weight[j];
+                    line += load(source[texel + c * plane]) * (across.weight[i] * down.weight[j]);
                 }
-                value += line * across.weight[i];
+                value += line;
             }
             target[c * out_plane] = store(value);
         }

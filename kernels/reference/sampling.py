@@ -70,7 +70,7 @@ def gather(features: Tensor, row: Tensor, column: Tensor) -> Tensor:
 def sample(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
     """Sample features (B, C, Hs, Ws) at a flow (B, 2, H, W): (B, C, H, W), in the dtype that ops compute in.
 
-    Down the columns first, then across: the order in which every backend sums up.
+    Weights are multiplied first; texels are summed down the columns, then across: so does every backend.
     """
     height, width = features.shape[2:]
     x, y, finite = positions(flow, (height, width))
@@ -79,8 +79,8 @@ def sample(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tenso
     for column, weight_x in taps(x, width, bicubic, border):
         line = torch.zeros_like(result)
         for row, weight_y in taps(y, height, bicubic, border):
-            line = line + gather(values, row, column) * weight_y[:, None]
-        result = result + line * weight_x[:, None]
+            line = line + gather(values, row, column) * (weight_x * weight_y)[:, None]
+        result = result + line
     return torch.where(finite[:, None], result, 0.0)
 
 
