@@ -11,6 +11,7 @@ from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_dtype, check_shape
 from kernels.reference import splat as reference
+from kernels.warp import format_of
 
 __all__ = ["Splat", "splat"]
 
@@ -51,7 +52,7 @@ def splat(
         backend: "auto" picks the fastest present; naming one makes its absence an error.
 
     Returns:
-        A `Splat`, contiguous. Both parts are differentiable once, `values` by all inputs,
+        A `Splat` in the memory format of `values`. Both parts are differentiable once, `values` by all inputs,
         `coverage` by `flow`; derivatives are gathered, never added to, so they are deterministic everywhere. The
         forward is deterministic too: on CUDA it adds in fixed point, to 2^-30 of the largest value.
 
@@ -80,7 +81,7 @@ def splat(
 def _fake_forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     plane = flow.new_empty((flow.shape[0], 1, *flow.shape[2:]))
     totals = flow.new_empty((flow.shape[0], 2, *flow.shape[2:]))
-    return torch.empty_like(values, memory_format=torch.contiguous_format), plane, totals
+    return torch.empty_like(values, memory_format=format_of(values)), plane, totals
 
 
 def _fake_backward(
@@ -94,7 +95,7 @@ def _fake_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     contiguous = torch.contiguous_format
     return (
-        torch.empty_like(values, memory_format=contiguous),
+        torch.empty_like(values, memory_format=format_of(values)),
         torch.empty_like(flow, memory_format=contiguous),
         torch.empty_like(importance, memory_format=contiguous),
     )

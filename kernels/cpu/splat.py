@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
-from kernels.cpu.layout import to_planes, to_texels
-from kernels.cpu.memory import allocate
+from kernels.cpu.layout import from_texels, to_texels
 from kernels.cpu.storage import array_of
 from kernels.cpu.threads import run_bands
 
@@ -25,8 +24,6 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
     scores = array_of(importance.contiguous()).reshape(batch, height, width)
     coverage, totals = (np.zeros((batch, count, height, width), dtype=flows.dtype) for count in (1, 2))
     sums = np.zeros((batch, height * width * channels), dtype=flows.dtype)
-    out = allocate(values.shape, values.dtype)
-    planes = to_planes(out)
     num_groups = -(-channels // _CHANNELS_PER_GROUP)
 
     def weigh(first: int, last: int) -> None:
@@ -39,16 +36,10 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
             span = (group * _CHANNELS_PER_GROUP, min((group + 1) * _CHANNELS_PER_GROUP, channels))
             _add(texels[b], flows[b], scores[b], totals[b], sums[b], channels, *span)
 
-    def transpose(first: int, last: int) -> None:
-        for task in range(first, last):
-            b, channel = divmod(task, channels)
-            planes[b, channel * height * width : (channel + 1) * height * width] = sums[b, channel::channels]
-
-    if out.numel() > 0:
+    if values.numel() > 0:
         run_bands(weigh, batch, grain=1)
         run_bands(add, batch * num_groups, grain=1)
-        run_bands(transpose, batch * channels, grain=1)
-    return out, torch.from_numpy(coverage), torch.from_numpy(totals)
+    return from_texels(sums, values), torch.from_numpy(coverage), torch.from_numpy(totals)
 
 
 def backward(
@@ -78,8 +69,7 @@ def backward(
 
     if values.numel() > 0:
         run_bands(gather, batch * height, grain=-(-_PIXELS_PER_BAND // width))
-    last = torch.from_numpy(for_values).view(batch, height, width, channels).permute(0, 3, 1, 2)
-    return last.contiguous(), torch.from_numpy(for_flow), torch.from_numpy(for_importance)
+    return from_texels(for_values, values), torch.from_numpy(for_flow), torch.from_numpy(for_importance)
 
 
 @inlined()

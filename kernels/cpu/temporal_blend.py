@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled
+from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
 from kernels.cpu.layout import allocate_as, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import bilinear_taps
 from kernels.cpu.storage import array_of, load, store
@@ -66,28 +66,57 @@ def _blend(
 ) -> None:
     """Blend rows [first, last); `change` is scratch memory for the channels of a pixel."""
     _, height, width = flow.shape
-    channels = np.uintp(change.size)
-    apart = np.uintp(between)
+    channels = change.size
     for y in range(first, last):
         for x in range(width):
-            o = np.uintp((y * width + x) * step)
-            dx, dy = flow[0, y, x], flow[1, y, x]
-            at_x, at_y = np.float32(x) + dx, np.float32(y) + dy
             limit = strength * mask[y, x] if has_mask else strength
-            weight = np.float32(0.0)
-            # A position that is not a number fails.
-            if at_x >= 0.0 and at_y >= 0.0 and at_x <= width - 1 and at_y <= height - 1:
-                p, q, r, s, wp, wq, wr, ws = bilinear_taps(dx, dy, x, y, height, width, True)
-                a, b, c, d = np.uintp(p * step), np.uintp(q * step), np.uintp(r * step), np.uintp(s * step)
-                squared = np.float32(0.0)
-                for i in range(channels):
-                    left = load(previous[a + i * apart]) * wp + load(previous[b + i * apart]) * wq
-                    right = load(previous[c + i * apart]) * wr + load(previous[d + i * apart]) * ws
-                    change[i] = left + right - load(current[o + i * apart])
-                    squared += change[i] * change[i]
-                if squared < np.inf:
-                    weight = limit * np.float32(math.exp(squared * falloff))
-            for i in range(channels):
-                value = load(current[o + i * apart])
-                moved = weight * change[i] if weight != 0.0 else np.float32(0.0)
-                out[o + i * apart] = store(out, value + moved)
+            dx, dy = flow[0, y, x], flow[1, y, x]
+            # The usual numbers of channels as constants: the loops over them vanish.
+            if channels == 3 and step == 3:
+                _blend_pixel(current, previous, dx, dy, x, y, height, width, 3, 3, 1, limit, falloff, change, out)
+            elif channels == 4 and step == 4:
+                _blend_pixel(current, previous, dx, dy, x, y, height, width, 4, 4, 1, limit, falloff, change, out)
+            else:
+                _blend_pixel(
+                    current, previous, dx, dy, x, y, height, width, channels, step, between, limit, falloff, change, out
+                )
+
+
+@inlined()
+def _blend_pixel(
+    current: Array,
+    previous: Array,
+    dx: Real,
+    dy: Real,
+    x: Integer,
+    y: Integer,
+    height: Integer,
+    width: Integer,
+    channels: Integer,
+    step: Integer,
+    between: Integer,
+    limit: Real,
+    falloff: Real,
+    change: Array,
+    out: Array,
+) -> None:
+    """Warp, weigh and blend one pixel."""
+    count, apart = np.uintp(channels), np.uintp(between)
+    o = np.uintp((y * width + x) * step)
+    at_x, at_y = np.float32(x) + dx, np.float32(y) + dy
+    weight = np.float32(0.0)
+    # A position that is not a number fails.
+    if at_x >= 0.0 and at_y >= 0.0 and at_x <= width - 1 and at_y <= height - 1:
+        p, q, r, s, wp, wq, wr, ws = bilinear_taps(dx, dy, x, y, height, width, True)
+        a, b, c, d = np.uintp(p * step), np.uintp(q * step), np.uintp(r * step), np.uintp(s * step)
+        squared = np.float32(0.0)
+        for i in range(count):
+            left = load(previous[a + i * apart]) * wp + load(previous[b + i * apart]) * wq
+            right = load(previous[c + i * apart]) * wr + load(previous[d + i * apart]) * ws
+            change[i] = left + right - load(current[o + i * apart])
+            squared += change[i] * change[i]
+        if squared < np.inf:
+            weight = limit * np.float32(math.exp(squared * falloff))
+    for i in range(count):
+        moved = weight * change[i] if weight != 0.0 else np.float32(0.0)
+        out[o + i * apart] = store(out, load(current[o + i * apart]) + moved)

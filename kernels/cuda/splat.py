@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kernels.cuda.build import Variant
 from kernels.cuda.launch import launch
-from kernels.cuda.layout import fixed_point_scale
+from kernels.cuda.layout import Layout, fixed_point_scale
 
 __all__ = ["backward", "forward"]
 
@@ -17,6 +17,7 @@ __all__ = ["backward", "forward"]
 def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Send every pixel along a forward flow; returns values, coverage, and (B, 2, H, W) maximum and total weight."""
     batch, channels, height, width = values.shape
+    layout = Layout.of(values)
     values, flow, importance = values.contiguous(), flow.contiguous(), importance.contiguous()
     variant, num_threads = Variant("splat", values.dtype), batch * height * width
     highest = torch.full_like(importance, -math.inf)
@@ -32,7 +33,7 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
     weight = total.double() / share_scale
     mean = torch.where(total > 0, sums.double() / value_scale / weight, 0.0)
     totals = torch.cat([highest, weight.to(values.dtype)], dim=1)
-    return mean.to(values.dtype), (coverage.double() / share_scale).to(values.dtype), totals
+    return layout.apply(mean.to(values.dtype)), (coverage.double() / share_scale).to(values.dtype), totals
 
 
 def backward(
@@ -51,4 +52,4 @@ def backward(
     results = [torch.empty_like(tensor) for tensor in inputs[2:5]]
     variant, sizes = Variant("splat", values.dtype), (batch, channels, height, width)
     launch(variant, "splat_backward", batch * height * width, *inputs, *results, *sizes)
-    return results[0], results[1], results[2]
+    return Layout.of(values).apply(results[0]), results[1], results[2]

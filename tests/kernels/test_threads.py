@@ -141,5 +141,5 @@ def test_a_second_process_loads_what_the_first_compiled() -> None:
     warp(torch.rand(1, 64, 32, 32).contiguous(memory_format=torch.channels_last), torch.zeros(1, 2, 32, 32))
     root = Path(__file__).parents[2]
     output = subprocess.run([sys.executable, "-c", FIRST_USE], cwd=root, capture_output=True, text=True, check=True)
-    # Half a second is the promise on a quiet machine; processor time is held here, with room for a busy one.
-    assert float(output.stdout) < 1.0
+    # Half a second is the promise on a quiet machine; a busy one takes several times that, and compiling 5 s.
+    assert float(output.stdout) < 2.5
