@@ -1,1 +1,1 @@
-"""reference."""
+"""Specifications of the ops, in plain torch."""
