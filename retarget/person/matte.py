@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.skeleton import FACE_JOINTS, NUM_JOINTS
-from retarget.person.surroundings import find_held_objects
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["Matte", "refine_matte"]
@@ -50,13 +49,10 @@ class Matte:
         alpha: (H, W) float32 in [0, 1], share of the person in each pixel.
         foreground: (H, W, 3) uint8, the person's own colour: the photo where alpha is 1, freed of the background on
             the edge, and continued beyond it so that interpolation near the edge never meets the background.
-        held: (H, W) bool, the part of alpha that is a thing held in a hand (it moves with that hand); None if
-            none was looked for.
     """
 
     alpha: FloatArray
     foreground: UInt8Array
-    held: BoolArray | None = None
 
 
 def refine_matte(
@@ -64,7 +60,6 @@ def refine_matte(
     coarse_mask: FloatArray,
     *,
     keypoints: FloatArray | None = None,
-    confidence: FloatArray | None = None,
     photo_alpha: FloatArray | None = None,
     max_working_side: int = 640,
 ) -> Matte:
@@ -74,7 +69,6 @@ def refine_matte(
         rgb: (H, W, 3) uint8 photo.
         coarse_mask: (H, W) in [0, 1], the estimator's probability of the person.
         keypoints: (33, 2) joints in pixels; hands, feet and hair get more room where given.
-        confidence: (33,) in [0, 1]; with it things held in the hands are found and added.
         photo_alpha: (H, W) in [0, 1], the photo's own alpha channel; wins where it is a real cut-out.
         max_working_side: longest side in pixels of the crop on which alpha is solved.
 
@@ -88,16 +82,13 @@ def refine_matte(
         raise ValueError(f"mask {coarse_mask.shape} does not fit the photo {rgb.shape[:2]}")
     if keypoints is not None and keypoints.shape != (NUM_JOINTS, 2):
         raise ValueError(f"keypoints: expected {(NUM_JOINTS, 2)}, got {keypoints.shape}")
-    held = np.zeros(coarse_mask.shape, bool)
     if not (coarse_mask > 0.5).any():
-        return Matte(np.zeros(coarse_mask.shape, np.float32), rgb.copy(), held)
+        return Matte(np.zeros(coarse_mask.shape, np.float32), rgb.copy())
     if photo_alpha is not None and _is_cutout(photo_alpha, coarse_mask):
         alpha = photo_alpha.astype(np.float32)
     else:
-        if keypoints is not None and confidence is not None:
-            held = find_held_objects(rgb, coarse_mask, keypoints, confidence)
-        alpha = _estimate_alpha(rgb, coarse_mask, held, keypoints, max_working_side)
-    return Matte(alpha, _foreground_colours(rgb, alpha), held & (alpha > 0.0))
+        alpha = _estimate_alpha(rgb, coarse_mask, keypoints, max_working_side)
+    return Matte(alpha, _foreground_colours(rgb, alpha))
 
 
 def _is_cutout(photo_alpha: FloatArray, coarse_mask: FloatArray) -> bool:
@@ -108,23 +99,20 @@ def _is_cutout(photo_alpha: FloatArray, coarse_mask: FloatArray) -> bool:
     return covers_person and _CUTOUT_SHARE < share < 1.0 - _CUTOUT_SHARE
 
 
-def _estimate_alpha(
-    rgb: UInt8Array, coarse: FloatArray, held: BoolArray, keypoints: FloatArray | None, max_side: int
-) -> FloatArray:
+def _estimate_alpha(rgb: UInt8Array, coarse: FloatArray, keypoints: FloatArray | None, max_side: int) -> FloatArray:
     """Solve alpha on the person's crop at a bounded size and bring it back to the photo's size."""
     unit = float(np.sqrt((coarse > 0.5).sum()))
-    crop = _bounding_box((coarse > 0.5) | held, margin=int(np.ceil(0.25 * unit)))
+    crop = _bounding_box(coarse > 0.5, margin=int(np.ceil(0.25 * unit)))
     picture = rgb[crop]
     scale = min(1.0, max_side / max(picture.shape))
     small = _resize(picture, scale)
     size = small.shape[1::-1]
     small_mask = cv2.resize(coarse[crop], size, interpolation=cv2.INTER_AREA)
-    small_held = cv2.resize(held[crop].astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     joints = None
     if keypoints is not None:
         joints = (keypoints - np.array([crop[1].start, crop[0].start], np.float32) + 0.5) * scale - 0.5
     cut, contrast = _colour_cut(small, small_mask, joints, unit * scale)
-    trimap = _open_band(cut | small_held, np.maximum(small_mask, small_held), contrast, joints, unit * scale)
+    trimap = _open_band(cut, small_mask, contrast, joints, unit * scale)
     alpha = _tidy(_solve_alpha(small, trimap), unit * scale)
     if scale < 1.0:
         alpha = _carry_up(alpha, small, picture)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.inpaint import fill_from_patches
-from retarget.person.surroundings import find_contact_shadows
+from retarget.person.surroundings import find_contact_shadows, find_held_objects
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["build_plate"]
@@ -18,6 +18,7 @@ _SEEN_ALPHA = 0.02  # from here on a pixel is taken to hold something of the per
 _HALO = 0.025  # width of the rim that goes with the person, in square roots of the person's area
 _MIN_HALO_PX = 3.0
 _GAP = 0.04  # half width of the notches in the matte that are filled too
+_BRIDGE = 0.15  # the same inside held things: strings of a racket, the gap to the hand
 _LIMB_END = 0.06  # radius of what goes round fingers and toes in any case
 _FINGERS_AND_TOES = (17, 18, 19, 20, 21, 22, 31, 32)
 
@@ -35,7 +36,8 @@ def build_plate(
     Args:
         rgb: (H, W, 3) uint8 photo.
         alpha: (H, W) in [0, 1], the person's matte.
-        keypoints: (33, 2) joints in pixels; with `confidence`, shadows at the feet go too.
+        keypoints: (33, 2) joints in pixels; with `confidence`, shadows at the feet and things held in the
+            hands go too.
         confidence: (33,) in [0, 1].
         other_people: (H, W), people who stay in the picture; nothing is copied from them.
 
@@ -48,6 +50,7 @@ def build_plate(
     hole = _closed(alpha > _SEEN_ALPHA, round(_GAP * unit))
     if keypoints is not None and confidence is not None:
         hole |= find_contact_shadows(rgb, alpha, keypoints, confidence)
+        hole |= _closed(find_held_objects(rgb, alpha, keypoints, confidence), round(_BRIDGE * unit))
         hole |= _ends_of_limbs(hole.shape, keypoints, confidence, _LIMB_END * unit)
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
     hole = distance <= max(_MIN_HALO_PX, _HALO * unit)

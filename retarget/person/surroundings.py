@@ -29,12 +29,13 @@ _FREE = 0.3  # only hands this far from the hips are looked at
 _STICKS_OUT = 0.12  # and leads away from the person at least this far
 _MIN_AREA = 0.003
 _NUM_COLOURS = 12
-_COMMON = 0.02  # share of the surroundings from which a colour is one of theirs
+_COMMON = 0.03  # share of the surroundings from which a colour is one of theirs
 _NOVELTY = 5.0  # standard deviations from all common colours
 _MAX_NOVEL = 0.1  # share of the surroundings that may be novel before they say nothing
 _SHADOW_REACH = 0.3  # how far from a foot joint its shadow is looked for
 _SHADOW_STEP = 6.0  # how much darker than the ground around it is at least, in 8-bit lightness
-_SHADOW_CHROMA = 14.0  # and how little its colour differs otherwise
+_SHADOW_CHROMA = 12.0  # how little its colour differs otherwise
+_DARKEST = 0.35  # and which part of the light is left at least: what is darker is another material
 
 
 def find_held_objects(rgb: UInt8Array, mask: FloatArray, keypoints: FloatArray, confidence: FloatArray) -> BoolArray:
@@ -102,7 +103,10 @@ def find_contact_shadows(rgb: UInt8Array, mask: FloatArray, keypoints: FloatArra
     ground = np.median(smooth[around], axis=0)
     unrest = 1.5 * float(np.median(np.abs(smooth[around][:, 0] - ground[0])))
     is_dark = ground[0] - smooth[..., 0] > max(_SHADOW_STEP, unrest)
-    is_ground = np.linalg.norm(smooth[..., 1:] - ground[1:], axis=-1) < _SHADOW_CHROMA
+    brightness = smooth[..., 0] / max(float(ground[0]), 1.0)
+    faded = 128.0 + (ground[1:] - 128.0) * brightness[..., None]  # colour may fade with the light, or stay
+    off = [np.linalg.norm(smooth[..., 1:] - colour, axis=-1) for colour in (ground[1:], faded)]
+    is_ground = (np.minimum(*off) < _SHADOW_CHROMA) & (brightness > _DARKEST)
     _, labels = cv2.connectedComponents((beside & is_dark & is_ground).astype(np.uint8), connectivity=4)
     touching = np.unique(labels[view.near(0.06) & (labels > 0)])
     return view.enlarged(np.isin(labels, touching) & (labels > 0))

@@ -115,16 +115,3 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         refine_matte(
             np.zeros((4, 3, 3), np.uint8), np.zeros((4, 3), np.float32), keypoints=np.zeros((5, 2), np.float32)
         )
-
-
-def test_a_held_racket_belongs_to_the_person() -> None:
-    picture, alpha, coarse = _scene()
-    racket = np.zeros(alpha.shape, np.uint8)
-    cv2.line(racket, (196, 150), (212, 110), 1, 3)
-    cv2.circle(racket, (217, 95), 14, 1, 3)
-    picture[racket > 0] = (40, 40, 220)
-    matte = refine_matte(picture, coarse, keypoints=_joints(), confidence=np.ones(33, np.float32))
-    assert matte.alpha[racket > 0].mean() > 0.8
-    assert matte.held[racket > 0].mean() > 0.8
-    far = cv2.dilate(np.maximum(racket, (alpha > 0).astype(np.uint8)), np.ones((9, 9), np.uint8)) == 0
-    assert not matte.held[far].any()

@@ -59,3 +59,16 @@ def test_a_shadow_at_the_feet_goes_too() -> None:
     joints[[29, 31]], joints[[30, 32]] = (148, 199), (172, 199)
     plate = build_plate(photo, alpha, keypoints=joints, confidence=np.ones(33, np.float32))
     assert (plate[dark].mean(axis=-1) > 80).mean() > 0.97
+
+
+def test_a_held_racket_does_not_stay_behind() -> None:
+    _, photo, alpha = _room()
+    racket = np.zeros(alpha.shape, np.uint8)
+    cv2.line(racket, (180, 100), (205, 80), 1, 3)
+    cv2.circle(racket, (217, 70), 15, 1, 2)
+    photo[(racket > 0) & (alpha < 0.02)] = (30, 220, 40)
+    joints = np.full((33, 2), (160.0, 190.0), np.float32)
+    joints[[15, 17, 19]] = (178, 102)
+    plate = build_plate(photo, alpha, keypoints=joints, confidence=np.ones(33, np.float32))
+    assert plate[..., 1].max() < 170
+    assert np.array_equal(build_plate(photo, alpha)[60:62, 230:233], photo[60:62, 230:233])
