@@ -27,7 +27,9 @@ BoolArray = npt.NDArray[np.bool_]
 # Lengths are in units of the square root of the person's area (about 0.4 of a standing person's height).
 _CUT_IN, _CUT_OUT = 0.05, 0.06  # how far GrabCut may move the coarse contour inwards and outwards
 _CUT_IN_HEAD = 0.02  # dark hair before a dark wall is not GrabCut's to remove
+_SURE_IN, _SURE_OUT = 0.03, 0.03  # beyond this from the contour, colours are taken for pure
 _LIMB_REACH = 0.16  # around hands and feet it may move outwards as far as this
+_LIMB_CORE = 0.05  # width of the strip along a limb's bone that is the person's for certain
 _BAND_IN, _BAND_OUT = 0.022, 0.018  # half widths of the band that matting decides
 _BAND_HAIR = 0.05  # outer half width around the head
 _MIN_CONTRAST = 20.0  # 8-bit Lab; below it colours don't tell and the coarse contour stands
@@ -38,6 +40,7 @@ _CUT_SIDE_PX = 360  # working size of GrabCut
 _CUTOUT_SHARE = 0.01  # a photo's alpha is a real cut-out where at least this share is clear and as much opaque
 
 
+_LIMB_BONES = ((11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
 _EXTREMITIES = (15, 16, 17, 18, 19, 20, 21, 22, 27, 28, 29, 30, 31, 32)
 
 
@@ -152,6 +155,16 @@ def _zone(shape: tuple[int, ...], joints: FloatArray | None, indices: tuple[int,
     return zone.astype(bool)
 
 
+def _limb_cores(shape: tuple[int, ...], joints: FloatArray | None, width: float) -> BoolArray:
+    """Return strips along the limbs' bones: a shin before a floor of its colour is not GrabCut's to remove."""
+    strips = np.zeros(shape, np.uint8)
+    if joints is not None:
+        for first, second in _LIMB_BONES:
+            ends = [(round(float(x)), round(float(y))) for x, y in (joints[first], joints[second])]
+            cv2.line(strips, ends[0], ends[1], 1, max(1, round(width)))
+    return strips.astype(bool)
+
+
 def _head_zone(shape: tuple[int, ...], joints: FloatArray | None, unit: float) -> BoolArray:
     """Return where hair may be: a disc around the face, a good deal wider than the landmarks."""
     if joints is None:
@@ -179,13 +192,14 @@ def _colour_cut(
     is_limb_end = _zone(mask.shape, joints, _EXTREMITIES, _LIMB_REACH * unit) & ~is_head
     labels = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[inside > np.where(is_head, _CUT_IN_HEAD, _CUT_IN) * unit] = cv2.GC_FGD
+    labels[mask & _limb_cores(mask.shape, joints, _LIMB_CORE * unit)] = cv2.GC_FGD
     labels[outside > np.where(is_limb_end, _LIMB_REACH, _CUT_OUT) * unit] = cv2.GC_BGD
     if not (labels == cv2.GC_FGD).any() or not (labels == cv2.GC_BGD).any():
         return coarse > 0.5, np.full(coarse.shape, _MIN_CONTRAST, np.float32)
     cv2.setRNGSeed(0)  # its colour models start from k-means
     cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     cut = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    contrast = _contrast(small, inside > _CUT_IN * unit, outside > _CUT_OUT * unit, 0.15 * unit)
+    contrast = _contrast(small, inside > _SURE_IN * unit, outside > _SURE_OUT * unit, 0.08 * unit)
     cut = np.where(contrast > _MIN_CONTRAST, cut, inside > _COARSE_BIAS * unit).astype(np.float32)
     rounded = cv2.GaussianBlur(cut, (0, 0), max(0.012 * unit, 0.5))  # its contour follows the noise
     cut = np.where(is_limb_end, cut, rounded)

@@ -78,6 +78,23 @@ def test_low_contrast_keeps_the_coarse_contour() -> None:
     assert np.abs(matte.alpha - true).mean() < 0.02
 
 
+def test_a_shin_before_a_floor_of_its_colour_stays() -> None:
+    skin, floor = np.array((200, 140, 100)), np.array((196, 134, 84))
+    true = np.zeros((260, 160), np.float32)
+    cv2.rectangle(true, (50, 30), (110, 150), 1.0, -1)
+    cv2.rectangle(true, (56, 150), (72, 240), 1.0, -1)
+    picture = np.broadcast_to(np.array((60, 60, 70)), (260, 160, 3)).astype(float)
+    picture[150:] = floor
+    picture[true > 0] = skin
+    picture[30:150, 50:111] = (30, 30, 120)
+    picture[228:241, 50:78], true[228:241, 50:78] = (20, 20, 20), 1.0
+    photo = np.clip(picture + np.random.default_rng(4).normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+    joints = np.full((33, 2), (80.0, 60.0), np.float32)
+    joints[[23, 25, 27]] = [(64, 140), (64, 185), (64, 226)]
+    matte = refine_matte(photo, cv2.GaussianBlur(true, (0, 0), 2.0), keypoints=joints)
+    assert matte.alpha[155:225, 60:69].mean() > 0.95
+
+
 def test_islands_go_and_pinholes_close() -> None:
     picture, _, coarse = _scene()
     coarse[250:262, 10:22] = 1.0

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+import pytest
+from PIL import Image
 
+from retarget.errors import PersonNotFoundError
+from retarget.person.matte import refine_matte
 from retarget.person.plate import build_plate
+
+PHOTOS = Path(__file__).parents[4] / "shared" / "media" / "photos"
 
 
 def _room() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,3 +80,21 @@ def test_a_held_racket_does_not_stay_behind() -> None:
     plate = build_plate(photo, alpha, keypoints=joints, confidence=np.ones(33, np.float32))
     assert plate[..., 1].max() < 170
     assert np.array_equal(build_plate(photo, alpha)[60:62, 230:233], photo[60:62, 230:233])
+
+
+@pytest.mark.media
+@pytest.mark.mediapipe
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="development media are not here")
+@pytest.mark.parametrize("name", ["gym_man_white_armsout.jpg", "tennis_man_white.jpg", "iper_019_2_1_000.jpg"])
+def test_nobody_is_found_in_a_real_plate(name: str) -> None:
+    from retarget.pose.photo import estimate_photo
+
+    rgb = np.asarray(Image.open(PHOTOS / name).convert("RGB"))
+    person = estimate_photo(rgb)
+    assert person.mask is not None
+    pose = person.pose
+    matte = refine_matte(rgb, person.mask, keypoints=pose.keypoints)
+    assert 0.6 < matte.alpha.sum() / (person.mask > 0.5).sum() < 1.2
+    plate = build_plate(rgb, matte.alpha, keypoints=pose.keypoints, confidence=pose.confidence)
+    with pytest.raises(PersonNotFoundError):
+        estimate_photo(plate)
