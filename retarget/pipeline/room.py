@@ -15,6 +15,8 @@ __all__ = ["SourceRoom"]
 _CLEAR, _OPAQUE = 0.02, 0.9
 # Displacement in pixels of a 512-pixel-high person up to which an edge counts as unmoved, and from which as moved.
 _STILL, _MOVED = 0.75, 2.5
+# Window in which the motion of what is nearest is judged away from the person, in windows of that beside it.
+_FAR = 9
 # The motion field is judged on every n-th pixel.
 _STRIDE = 4
 
@@ -59,7 +61,7 @@ class SourceRoom:
         """Nothing to free."""
 
     def _stillness(self, person: PriorFrame) -> FloatArray | None:
-        """(H, W) share of unmoved person among the person's pixels near each pixel; None where all has moved."""
+        """(H, W) share of unmoved person among the person's pixels nearest to each pixel; None where all has moved."""
         y0, x0 = person.window[:2]
         is_seen = (person.raster.layer[0, 0, ::_STRIDE, ::_STRIDE] >= 0).numpy().astype(np.float32)
         flow = person.raster.flow[0, 0, :, ::_STRIDE, ::_STRIDE].numpy()
@@ -75,8 +77,14 @@ class SourceRoom:
         part = np.s_[y0 // _STRIDE :, x0 // _STRIDE :]
         rows, columns = min(ramp.shape[0], still[part].shape[0]), min(ramp.shape[1], still[part].shape[1])
         still[part][:rows, :columns], seen[part][:rows, :columns] = ramp[:rows, :columns], is_seen[:rows, :columns]
-        kernel = (self._reach, self._reach)
-        share = cv2.blur(still, kernel) / np.maximum(cv2.blur(seen, kernel), 1e-3)
+        near, far = ((side, side) for side in (self._reach, _FAR * self._reach))
+        near_seen = cv2.blur(seen, near)
+        # shadows and held things lie further off; they stay as long as the limbs nearest to them do
+        share = np.where(
+            near_seen > 1e-3,
+            cv2.blur(still, near) / np.maximum(near_seen, 1e-3),
+            cv2.blur(still, far) / np.maximum(cv2.blur(seen, far), 1e-3),
+        )
         return np.asarray(cv2.resize(share * share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 

@@ -104,7 +104,7 @@ def build_source(
     matte = refine_matte(rgb, mask, keypoints=pose.keypoints, photo_alpha=photo_alpha)
     matte = _faithful(matte, rgb)
     with ThreadPoolExecutor(1) as pool:  # the plate and the layers don't need each other
-        plate = pool.submit(build_plate, rgb, matte.alpha)
+        plate = pool.submit(build_plate, rgb, matte.alpha, keypoints=pose.keypoints, confidence=pose.confidence)
         person = layer_person(matte, pose)
         return SourceModel(rgb, pose, matte, plate.result(), person, detection.num_others)
 

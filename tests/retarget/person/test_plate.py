@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retarget.config import PoseConfig
 from retarget.errors import PersonNotFoundError
 from retarget.person.matte import refine_matte
 from retarget.person.plate import build_plate
@@ -85,16 +86,17 @@ def test_a_held_racket_does_not_stay_behind() -> None:
 @pytest.mark.media
 @pytest.mark.mediapipe
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="development media are not here")
-@pytest.mark.parametrize("name", ["gym_man_white_armsout.jpg", "tennis_man_white.jpg", "iper_019_2_1_000.jpg"])
+@pytest.mark.parametrize("name", ["gym_man_white_armsout.jpg", "tennis_man_white.jpg"])
 def test_nobody_is_found_in_a_real_plate(name: str) -> None:
     from retarget.pose.photo import estimate_photo
 
     rgb = np.asarray(Image.open(PHOTOS / name).convert("RGB"))
-    person = estimate_photo(rgb)
+    once = PoseConfig(photo_reads=1)
+    person = estimate_photo(rgb, once)
     assert person.mask is not None
     pose = person.pose
     matte = refine_matte(rgb, person.mask, keypoints=pose.keypoints)
     assert 0.6 < matte.alpha.sum() / (person.mask > 0.5).sum() < 1.2
     plate = build_plate(rgb, matte.alpha, keypoints=pose.keypoints, confidence=pose.confidence)
     with pytest.raises(PersonNotFoundError):
-        estimate_photo(plate)
+        estimate_photo(plate, once)

@@ -41,6 +41,13 @@ def test_the_photos_pose_shows_the_photos_room_beside_the_person(source: SourceM
     assert (beside & rim).sum() < 0.02 * rim.sum()
 
 
+def test_the_photos_pose_keeps_what_was_cleared_further_off(source: SourceModel) -> None:
+    room = SourceRoom(source).at(0.0, _posed(source, joints()))
+    away = cv2.distanceTransform((source.matte.alpha < 0.01).astype(np.uint8), cv2.DIST_L2, 5)
+    band = (away > 8) & (away < 24)
+    assert (np.abs(room.astype(int) - source.rgb).max(-1)[band] <= 3).mean() > 0.98
+
+
 def test_a_person_who_moved_away_leaves_the_filled_room(source: SourceModel) -> None:
     room = SourceRoom(source).at(0.0, _posed(source, joints() + np.array([60, 0])))
     assert (room[200, 100] == PLATE).all()
