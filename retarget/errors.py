@@ -5,7 +5,8 @@ Tree::
     RetargetError            1
     ├── UsageError           2    options that make no sense together
     ├── InputError           3    unreadable, unsupported, empty or absurd input
-    │   └── DecodeError      3    the file opens, but its pictures can't be decoded (to the end)
+    │   ├── DecodeError      3    the file opens, but its pictures can't be decoded (to the end)
+    │   └── InputChangedError 3   an input was replaced while it was being used
     ├── PersonNotFoundError  4    nobody in the photo or in the whole driver
     ├── OutputError          5    the result can't be written
     ├── ModelError           6    unknown model, corrupt or foreign checkpoint
@@ -19,6 +20,7 @@ __all__ = [
     "INTERRUPTED_EXIT_CODE",
     "DecodeError",
     "DeviceError",
+    "InputChangedError",
     "InputError",
     "JobsFailedError",
     "ModelError",
@@ -61,6 +63,10 @@ class InputError(RetargetError):
 
 class DecodeError(InputError):
     """A media file opens, but its pictures can't be decoded (to the end)."""
+
+
+class InputChangedError(InputError):
+    """An input was replaced while it was being used; trying again may go well."""
 
 
 class PersonNotFoundError(RetargetError):

@@ -27,12 +27,12 @@ from retarget.batch.settings import ExecuteOptions
 from retarget.batch.sidecar import Sidecar, output_digest, read_sidecar, write_sidecar
 from retarget.batch.staging import remove_leftovers, remove_path, staging_path
 from retarget.cache import default_cache_folder
-from retarget.errors import InputError, RetargetError
+from retarget.errors import InputChangedError, RetargetError
 from retarget.pipeline.job import JobProgress, VideoJob, run_video_job
 from retarget.video.output_path import check_writable, output_errors
 from retarget.video.reader import open_video
 
-__all__ = ["BusyError", "InputsChangedError", "execute_job"]
+__all__ = ["BusyError", "execute_job"]
 
 _THUMBNAIL_HEIGHT: Final = 120
 _THUMBNAIL_QUALITY: Final = 75
@@ -40,10 +40,6 @@ _THUMBNAIL_QUALITY: Final = 75
 
 class BusyError(RetargetError):
     """Another process is making the same output right now."""
-
-
-class InputsChangedError(InputError):
-    """An input was replaced while the job ran."""
 
 
 def execute_job(
@@ -66,7 +62,7 @@ def execute_job(
 
     Raises:
         BusyError: another process is at the same output.
-        InputsChangedError: an input was replaced while the job ran.
+        InputChangedError: an input was replaced while the job ran.
         RetargetError: as `run_video_job`.
     """
     began = time.perf_counter()
@@ -127,7 +123,7 @@ def _make(job: VideoJob, key: str, digests: FileDigests, progress: JobProgress |
     output, staging = job.output, staging_path(job.output)
     report = run_video_job(replace(job, output=staging, overwrite=True), progress)
     if job_key(job, digests) != key:
-        raise InputsChangedError(
+        raise InputChangedError(
             f"{output}: an input was replaced while the job ran", hint="start the batch again when the files are final"
         )
     report["output"]["path"] = str(output)

@@ -16,7 +16,7 @@ import threading
 import time
 from typing import IO, Any, Final, NoReturn
 
-from retarget.errors import INTERRUPTED_EXIT_CODE, RetargetError
+from retarget.errors import INTERRUPTED_EXIT_CODE, InputChangedError, OutputError, RetargetError
 
 __all__ = ["describe_error", "limit_threads", "main"]
 
@@ -62,11 +62,8 @@ def _interrupt(signum: int, frame: object) -> NoReturn:
 
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Return an error as JSON values: what the user is told, its class, and whether trying again may help."""
-    from retarget.batch.execute import InputsChangedError
-    from retarget.errors import OutputError
-
     if isinstance(error, RetargetError):
-        may_pass = isinstance(error, (OutputError, InputsChangedError))
+        may_pass = isinstance(error, (OutputError, InputChangedError))
         return {"type": type(error).__name__, "text": str(error), "exit_code": error.exit_code, "may_pass": may_pass}
     text = f"unexpected {type(error).__name__}: {error}"
     return {"type": type(error).__name__, "text": text, "exit_code": 1, "may_pass": True}

@@ -10,6 +10,7 @@ from typing import Final
 
 from retarget.cache import Cache, cache_key, file_digest
 from retarget.config import PoseConfig, SmoothingConfig
+from retarget.errors import InputChangedError
 from retarget.pose.estimator import PoseEstimator
 from retarget.pose.read_ahead import read_ahead
 from retarget.pose.reading import Progress, TrackReading, read_frames
@@ -80,6 +81,7 @@ def extract_track(
         InputError: the clip can't be read.
         PersonNotFoundError: nobody is found in any frame.
         UsageError: `pose.person` is not understood.
+        InputChangedError: the file was replaced while it was read.
     """
     pose, smoothing = pose or PoseConfig(), smoothing or SmoothingConfig()
 
@@ -94,11 +96,21 @@ def extract_track(
 
     # Refuses what is no video, before anything else is done for it.
     open_video(path, start_seconds=start_seconds, end_seconds=end_seconds, keep_partial=keep_partial).close()
+    digest = file_digest(path)
+
+    def read_unchanged() -> TrackReading:
+        reading = read()
+        if file_digest(path) != digest:  # else another clip's poses would be kept under this one's name
+            raise InputChangedError(f"{path}: was replaced while it was read", hint="start again")
+        return reading
+
     key = cache_key(
-        _CACHE_REVISION, file_digest(path), start_seconds, end_seconds, keep_partial,
+        _CACHE_REVISION, digest, start_seconds, end_seconds, keep_partial,
         _version_of(estimator, pose), pose.person, smoothing.anchor_to_flow,
     )  # fmt: skip
-    kept = (cache or Cache()).get_or_compute("pose-reading", key, read, encode=pack_reading, decode=unpack_reading)
+    kept = (cache or Cache()).get_or_compute(
+        "pose-reading", key, read_unchanged, encode=pack_reading, decode=unpack_reading
+    )
     if kept.origin == "stored" and progress is not None:
         progress(len(kept.value.raw))
     return _finish(kept.value, smoothing, is_cached=kept.origin == "stored")
@@ -124,6 +136,7 @@ def read_track(
     Raises:
         PersonNotFoundError: nobody is found in any frame.
         UsageError: `pose.person` is not understood.
+        InputChangedError: the file was replaced while it was read.
     """
     pose, smoothing = pose or PoseConfig(), smoothing or SmoothingConfig()
     reading = read_frames(frames, estimator, pose=pose, with_motion=smoothing.anchor_to_flow, where=where)

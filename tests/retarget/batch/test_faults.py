@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from retarget.batch.execute import InputsChangedError, execute_job
+from retarget.batch.execute import execute_job
 from retarget.batch.plan import BatchJob
 from retarget.batch.settings import ExecuteOptions
+from retarget.cache import Cache
+from retarget.errors import InputChangedError
 from retarget.pipeline.job import JobProgress
+from retarget.pose.extractor import extract_track
 from tests.helpers.require import skip_or_fail
 from tests.retarget.batch.real_batch import Start, finish, hidden, manifest, statuses, summary, wait_for, workers
 
@@ -152,11 +155,26 @@ def test_a_driver_that_is_replaced_makes_the_job_start_over(
                 new.replace(driver)
 
     job = BatchJob(1, 2, str(inputs / "a.jpg"), str(driver), str(tmp_path / "out" / "o.mp4"), {"end": "0.2"})
-    with pytest.raises(InputsChangedError, match="was replaced while the job ran"):
+    with pytest.raises(InputChangedError, match="was replaced while the job ran"):
         execute_job(job, ExecuteOptions(), progress=Replacing())
     assert list((tmp_path / "out").iterdir()) == []
     assert execute_job(job, ExecuteOptions(), progress=Replacing())["status"] == "done"
     assert execute_job(job, ExecuteOptions())["status"] == "skipped"
+
+
+def test_a_driver_replaced_while_it_is_read_leaves_no_false_reading(tmp_path: Path, inputs: Path) -> None:
+    driver, new = tmp_path / "d.mp4", tmp_path / "new.mp4"
+    shutil.copy(inputs / "d.mp4", driver)
+    new.write_bytes((inputs / "d.mp4").read_bytes() + b"\0" * 8)
+    cache = Cache(tmp_path / "cache")
+
+    def replace(num_frames: int) -> None:
+        if new.exists():
+            new.replace(driver)
+
+    with pytest.raises(InputChangedError, match="was replaced while it was read"):
+        extract_track(driver, end_seconds=0.1, cache=cache, progress=replace)
+    assert not list(cache.folder.glob("pose-reading/*/*.npz"))
 
 
 def test_damaged_cache_entries_are_made_again(
