@@ -7,7 +7,8 @@ evened out in the gradient domain (`seamless`).
 
 Measured against what libraries give, on four 850 x 567 room photos with a standing person's hole (12-20 % of the
 picture), one core: cv2 Telea 0.1 s, fans of smear; cv2.xphoto FSR 3-7 s, blurred; cv2.xphoto shift-map 14-20 s, sharp,
-with visible seams and triangles; scikit-image's biharmonic fill is smooth by design; this one 0.7-1.3 s, sharp.
+with visible seams and triangles; scikit-image's biharmonic fill is smooth by design; this one 0.8-2 s, sharp (once
+more 3-10 s for compiling on a machine's first run).
 """
 
 from __future__ import annotations

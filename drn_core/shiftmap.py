@@ -32,7 +32,7 @@ _NUM_TARGETS = 600
 _UNSEEN = 60.0  # cost of a seam where one of the two copies shows nothing that may be shown
 _BORDER_WEIGHT = 40.0  # continuity with the known pixels round the hole, against seams inside it
 _DISTANCE_COST = (15.0, 3.0)  # of an offset of the picture's height, vertical and horizontal, per pixel
-_MAX_SWEEPS = 3
+_MAX_SWEEPS = 2
 _OFFSET_COST = (20, 4)  # candidates nearby, at the same height above all, are likelier to be of the same kind
 
 
