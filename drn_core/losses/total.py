@@ -141,8 +141,8 @@ def pose_terms(
 def visibility_target(pose: PoseBranchOutput, batch: TrainingBatch) -> Tensor:
     """Tell where the moved prior is worth keeping: (B, 1, h / 4, w / 4), 1 = keep.
 
-    Where the moved prior already looks like the target there is nothing to paint, whatever the geometry says;
-    where it does not, the share falls with the error. An error of 6 % of the range counts as one half.
+    Regions are compared, not pixels: where the colours of a block fit, a pattern that sits a few pixels off is still
+    worth more than anything painted at the crop's resolution. A difference of 12 % of the range counts as one half.
 
     Args:
         pose: holds the moved prior.
@@ -156,10 +156,10 @@ def visibility_target(pose: PoseBranchOutput, batch: TrainingBatch) -> Tensor:
     """
     if pose.warped is None:
         raise ValueError("a branch without a prior has no visibility")
-    error = (pose.warped.float() - batch.target.float()).abs().mean(dim=1, keepdim=True)
-    # Judged by blocks: single good pixels in a wrong region are chance, and no head is finer than this.
-    error = functional.avg_pool2d(functional.avg_pool2d(error, 4), 3, stride=1, padding=1, count_include_pad=False)
-    return torch.exp2(-((error / 0.06) ** 2))
+    difference = functional.avg_pool2d(pose.warped.float() - batch.target.float(), 4)
+    # The middle of three blocks a side: 12 pixels of the crop decide together.
+    blocks = functional.avg_pool2d(difference, 3, stride=1, padding=1, count_include_pad=False)
+    return torch.exp2(-((blocks.abs().mean(dim=1, keepdim=True) / 0.12) ** 2))
 
 
 def _weighted(values: dict[str, Tensor], config: LossConfig) -> LossTerms:

@@ -18,6 +18,8 @@ __all__ = ["blend_region", "displace_points"]
 
 # Inverting a flow whose slope is below one half: after five rounds 1/32 of it is left.
 _INVERSION_ROUNDS = 5
+# Visibility below which the prior's native detail is dropped, and from which it is kept in full.
+_DETAIL_FROM, _DETAIL_FULL = 0.1, 0.5
 
 
 def displace_points(points: Tensor, residual_flow: Tensor, box: CropBox) -> Tensor:
@@ -50,8 +52,10 @@ def blend_region(
     """Bring content and corrections of a crop into the part of the frame that the crop covers.
 
     Convention:
-        with v, C, D the upsampled visibility, content and correction (detail and face):
-        out = v * region + (1 - v) * C + D. A network without a prior replaces the picture.
+        with I_c, W, v, D the upsampled coarse image, moved prior, visibility and correction (detail and face):
+        out = I_c + h(v) * (region - W) + D. What the native picture has over the crop's resolution stays wherever the
+        prior is kept at all, h(v) = 1 from v = 0.5 on, and goes where content replaces it, h(v) = 0 below 0.1.
+        A network without a prior replaces the picture.
 
     Args:
         output: of the crop `box`, B frames.
@@ -77,9 +81,10 @@ def blend_region(
     if pose.visibility is None:
         return torch.lerp(region, up(output.image), feather).clamp(0, 1)
     picture = region
-    if pose.content is not None:
-        painted = up(pose.content, pose.visibility)
-        picture = torch.lerp(picture, painted[:, :3], (1 - painted[:, 3:]) * feather)
+    if pose.content is not None and pose.warped is not None:
+        low = up(pose.coarse - pose.warped, pose.warped, pose.visibility)
+        dropped = 1 - ((low[:, 6:] - _DETAIL_FROM) / (_DETAIL_FULL - _DETAIL_FROM)).clamp(0, 1)
+        picture = picture + feather * (low[:, :3] - dropped * (region - low[:, 3:6]))
     if output.detail is not None or output.face is not None:
         picture = picture + up(output.correction) * feather
     return picture.clamp(0, 1)

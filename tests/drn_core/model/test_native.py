@@ -25,14 +25,16 @@ BOX = CropBox(16, -8, 144, 120)
 
 def uniform_output(visibility: float, size: int = 64) -> DRNOutput:
     plane = torch.full((1, 3, size, size), 0.25)
+    warped = torch.full((1, 3, size, size), 0.75)
     pose = PoseBranchOutput(
-        coarse=plane,
+        coarse=torch.lerp(plane, warped, visibility),
+        warped=warped,
         features=plane,
         residual_flow=torch.zeros(1, 2, size, size),
         visibility=torch.full((1, 1, size, size), visibility),
         content=plane,
     )
-    return DRNOutput(image=plane, pose=pose, detail=None, face=None, face_mask=None)
+    return DRNOutput(image=pose.coarse, pose=pose, detail=None, face=None, face_mask=None)
 
 
 def blend(output: DRNOutput, picture: torch.Tensor) -> torch.Tensor:
@@ -101,9 +103,16 @@ def test_corrections_are_added_at_native_size() -> None:
     torch.testing.assert_close(result[..., 40:80, 60:100], torch.full((1, 3, 40, 40), 0.625))
 
 
+def test_native_detail_survives_half_visibility() -> None:
+    picture = 0.75 + 0.1 * torch.rand(1, 3, 120, 160)
+    result = blend(uniform_output(0.5), picture)
+    # The tone goes half way to the content, the native pattern stays whole.
+    torch.testing.assert_close(result[..., 40:80, 60:100], picture[..., 40:80, 60:100] - 0.25, atol=1e-5, rtol=0)
+
+
 def test_network_without_prior_replaces_the_crop() -> None:
     output = uniform_output(1.0)
-    output = replace(output, pose=replace(output.pose, residual_flow=None, visibility=None))
+    output = replace(output, image=output.pose.content, pose=replace(output.pose, residual_flow=None, visibility=None))
     result = blend(output, torch.rand(1, 3, 120, 160))
     torch.testing.assert_close(result[..., 40:80, 60:100], torch.full((1, 3, 40, 40), 0.25))
 
