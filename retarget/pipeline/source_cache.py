@@ -21,7 +21,8 @@ from retarget.records import FloatArray, Pose, UInt8Array
 __all__ = ["cached_source"]
 
 _KIND: Final = "source-model"
-_CODE: Final = ("person/*.py", "pose/*.py", "pipeline/source.py", "../drn_core/inpaint.py", "../drn_core/patchmatch.py")
+_FILL: Final = ("inpaint", "shiftmap", "mincut", "patchmatch", "seamless")
+_CODE: Final = ("person/*.py", "pose/*.py", "pipeline/source.py", *(f"../drn_core/{name}.py" for name in _FILL))
 _POSE_ARRAYS: Final = ("keypoints", "confidence", "depth", "world")
 
 
