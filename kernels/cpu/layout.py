@@ -39,14 +39,14 @@ def from_texels(texels: Array, like: Tensor) -> Tensor:
     return last.to(like.dtype).contiguous(memory_format=memory_format)
 
 
-def allocate_as(like: Tensor, size_hw: Sequence[int]) -> tuple[Tensor, Array]:
-    """Allocate a result of another size with the batch, channels, dtype and format of `like`.
+def allocate_as(like: Tensor, size_hw: Sequence[int], *, as_texels: bool = False) -> tuple[Tensor, Array]:
+    """Allocate a result of another size with the batch, channels, dtype and format of `like` (or channels last).
 
     Returns:
         The (B, C, H, W) tensor, and its memory as (B, H * W * C) or (B, C * H * W).
     """
     batch, channels = like.shape[:2]
-    if is_texels(like):
+    if as_texels or is_texels(like):
         raw = allocate((batch, *size_hw, channels), like.dtype)
         return raw.permute(0, 3, 1, 2), _rows(raw, batch)
     raw = allocate((batch, channels, *size_hw), like.dtype)

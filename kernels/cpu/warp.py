@@ -23,14 +23,16 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
     """Sample features at a backward flow; arguments and result as in `kernels.warp`."""
     batch, channels, height, width = features.shape
     out_height, out_width = flow.shape[2:]
-    out, results = allocate_as(features, (out_height, out_width))
+    # Sixteen texels a pixel: worth bringing their channels together first.
+    is_regrouped = bicubic and channels > 1 and not is_texels(features)
+    out, results = allocate_as(features, (out_height, out_width), as_texels=is_regrouped)
     if features.numel() == 0:
-        return out.zero_()
-    as_texels = is_texels(features) or channels == 1
+        return out.zero_().contiguous() if is_regrouped else out.zero_()
+    as_texels = is_texels(features) or is_regrouped or channels == 1
     images = to_texels(features) if as_texels else to_planes(features)
     flows = array_of(flow.contiguous())
     if not as_texels:
-        loop = _planes_bicubic if bicubic else _planes_bilinear
+        loop = _planes_bilinear
     elif bicubic:
         loop = _texels_bicubic
     else:
@@ -44,7 +46,7 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
             loop(images[b], flows[b], results[b], height, width, channels, border, *rows, *scratch)
 
     run_bands(sample, batch * out_height, grain=-(-_PIXELS_PER_BAND // max(out_width, 1)))
-    return out
+    return out.contiguous() if is_regrouped else out
 
 
 @compiled()
@@ -242,39 +244,3 @@ def _texels_bicubic(
                     line[i] = upper + load(texel_c[i]) * w2 + load(texel_d[i]) * w3
             for i in range(count):
                 out[o + i] = store(out, lines[0, i] + lines[1, i] + lines[2, i] + lines[3, i])
-
-
-@compiled()
-def _planes_bicubic(
-    image: Array,
-    flow: Array,
-    out: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    first: Integer,
-    last: Integer,
-    indices: Array,
-    values: Array,
-) -> None:
-    """Sample rows [first, last) of a flat (C, H, W) image."""
-    out_height, out_width = flow.shape[1:]
-    columns, rows, wx, wy, unused = indices[0], indices[1], values[0], values[1], values[2]
-    for y in range(first, last):
-        for x in range(out_width):
-            at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
-            finite = is_finite(at_x, at_y)
-            if finite:
-                fill_taps(at_x, width, True, border, columns, wx, unused)
-                fill_taps(at_y, height, True, border, rows, wy, unused)
-            for channel in range(channels):
-                value = type(at_x)(0.0)
-                plane = channel * height * width
-                if finite:
-                    for tap in range(4):
-                        line = type(at_x)(0.0)
-                        for down in range(4):
-                            line += load(image[plane + rows[down] * width + columns[tap]]) * (wx[tap] * wy[down])
-                        value += line
-                out[(channel * out_height + y) * out_width + x] = store(out, value)
