@@ -445,7 +445,7 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(tmp_path: Path) -> No
 def test_an_interrupted_process_leaves_nothing(tmp_path: Path) -> None:
     with start_endless(tmp_path / "clip.mp4") as process:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(120)
     assert_nothing_in(tmp_path)
 
 
