@@ -30,7 +30,7 @@ from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.records import ClipInfo
 from retarget.video.output_path import check_output_path
-from retarget.video.reader import open_video, probe
+from retarget.video.reader import open_video
 from retarget.video.writer import VideoWriter
 
 __all__ = ["JobProgress", "VideoJob", "run_video_job"]
@@ -127,9 +127,8 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
         clip = _open_driver(job)
     rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
     with ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
-        with clock.stage("source"):
-            source_config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
-            building = pool.submit(cached_source, rgb, photo_alpha=alpha, config=source_config, where=str(job.source))
+        source_config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
+        building = pool.submit(cached_source, rgb, photo_alpha=alpha, config=source_config, where=str(job.source))
         with clock.stage("read driver"):
             result = _read_driver(job, clip.num_frames, progress)
         with clock.stage("wait for source"):
@@ -138,11 +137,11 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     with clock.stage("transfer"):
         plan = retargeter.plan(result.track)
     with clock.stage("render"):
-        writer_warnings = _render(job, retargeter, plan, result, progress)
+        writer_warnings = _render(job, clip, retargeter, plan, result, progress)
     photo_score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
     notes = rebuilding_notes(source.person)
     warnings = [*photo_score.warnings, *notes, *result.track.warnings, *plan.track.warnings, *writer_warnings]
-    return _report(job, source, plan, result, warnings, clock.seconds, time.perf_counter() - began)
+    return _report(job, clip, source, plan, result, warnings, clock.seconds, time.perf_counter() - began)
 
 
 def _check_job(job: VideoJob) -> None:
@@ -175,7 +174,12 @@ def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> Tra
 
 
 def _render(
-    job: VideoJob, retargeter: Retargeter, plan: MotionPlan, result: TrackResult, progress: JobProgress
+    job: VideoJob,
+    clip: ClipInfo,
+    retargeter: Retargeter,
+    plan: MotionPlan,
+    result: TrackResult,
+    progress: JobProgress,
 ) -> tuple[tuple[str, str], ...]:
     source = retargeter.source
     is_transparent = job.render.background == "transparent"
@@ -187,7 +191,7 @@ def _render(
         job.output,
         source.size_hw,
         result.track.time_base,
-        probe(job.driver).average_rate,
+        clip.average_rate,
         job.encode,
         alpha=is_transparent,
         overwrite=job.overwrite,
@@ -219,6 +223,7 @@ def _background(job: VideoJob, source: SourceModel, result: TrackResult) -> Back
 
 def _report(
     job: VideoJob,
+    clip: ClipInfo,
     source: SourceModel,
     plan: MotionPlan,
     result: TrackResult,
@@ -227,7 +232,6 @@ def _report(
     total_seconds: float,
 ) -> dict[str, Any]:
     settings = {key: value for key, value in asdict(job).items() if key not in {"source", "driver", "output"}}
-    clip = probe(job.driver)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     return {
         "format": "retarget-report/1",
