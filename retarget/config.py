@@ -94,6 +94,8 @@ class TransferConfig:
         stretch_limit: a part is drawn out at most by this factor of what the photo shows of it; past it the limb
             stays shorter than the driver asks.
         scale_seconds: smoothing of the person's size (distance to the camera).
+        surface: the driver's cloth and limbs move the person beyond what the skeletons say (see
+            `drn_core.prior.surface`).
     """
 
     align: Literal["body", "none"] = "body"
@@ -103,6 +105,7 @@ class TransferConfig:
     bone_ratio_limit: float = 1.3
     stretch_limit: float = 1.8
     scale_seconds: float = 0.4
+    surface: bool = True
 
 
 @dataclass(frozen=True)

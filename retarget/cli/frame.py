@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from retarget.cli.options import add_picture_options, parse_time, render_config
+from retarget.cli.options import add_picture_options, parse_time, render_config, transfer_config
 
 __all__ = ["configure", "run"]
 
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the picture."""
     from retarget.cli.terminal import print_warnings
-    from retarget.config import PoseConfig, TransferConfig
+    from retarget.config import PoseConfig
     from retarget.event_log import run_logged
     from retarget.pipeline.frame_job import FrameJob, run_frame_job
     from retarget.pipeline.report import check_report_path, write_report
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         source_person=args.source_person,
         pose=PoseConfig(hands=args.hands, face=args.face, person=args.person),
-        transfer=TransferConfig(align=args.align),
+        transfer=transfer_config(args),
         render=render_config(args),
     )
     report = run_logged(args.log_json, {"output": str(job.output)}, lambda: run_frame_job(job))

@@ -20,6 +20,7 @@ __all__ = [
     "job_from_args",
     "parse_time",
     "render_config",
+    "transfer_config",
 ]
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
@@ -58,6 +59,8 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
         help="source, driver, transparent, #rrggbb, an image or a video (%(default)s)",
     )  # fmt: skip
     add("--align", choices=("body", "none"), default=transfer.align, help="lay the motion on the photo's person")
+    add("--surface", choices=("on", "off"), default="on" if transfer.surface else "off",
+        help="follow the driver's cloth and limbs beyond its joints (%(default)s)")  # fmt: skip
     add("--person", default=pose.person, metavar="WHO", help="driver: largest, index:N or point:X,Y (%(default)s)")
     add("--source-person", default="largest", metavar="WHO", help="the same for the photo (%(default)s)")
     add("--hands", action="store_true", help="read the fingers, too")
@@ -93,6 +96,11 @@ def render_config(args: argparse.Namespace) -> RenderConfig:
         background=args.background,
         watermark=args.watermark,
     )
+
+
+def transfer_config(args: argparse.Namespace) -> TransferConfig:
+    """Build the transfer part of a job from the options of `add_picture_options`."""
+    return TransferConfig(align=args.align, surface=args.surface == "on")
 
 
 _CODEC_OF_SUFFIX = {".webm": "vp9", ".mov": "prores4444"}
@@ -141,7 +149,7 @@ def job_from_args(args: argparse.Namespace) -> VideoJob:
         source_person=args.source_person,
         pose=PoseConfig(hands=args.hands, face=args.face, person=args.person),
         smoothing=SmoothingConfig(sigma_seconds=args.smooth),
-        transfer=TransferConfig(align=args.align),
+        transfer=transfer_config(args),
         render=render_config(args),
         encode=EncodeConfig(codec=codec, crf=args.crf, preset=args.preset, audio=args.audio),  # type: ignore[arg-type]
     )

@@ -22,6 +22,7 @@ from retarget.pipeline.job import VideoJob
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.source_cache import cached_source
+from retarget.pipeline.surface import DriverRange
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.video.reader import open_video
 
@@ -153,7 +154,7 @@ def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None
     seconds.update({f"driver: {name}": value for name, value in result.stage_seconds.items()})
     with _timed(seconds, "transfer"):
         retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
-        plan = retargeter.plan(result.track)
+        plan = retargeter.plan(result.track, DriverRange(job.driver, job.start_seconds, job.end_seconds))
     score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
     warnings = (*score.warnings, *result.track.warnings, *plan.track.warnings)
     return InspectedClip(job, source, result, plan, warnings, seconds)

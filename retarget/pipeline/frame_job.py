@@ -19,6 +19,7 @@ from retarget.pipeline.background import open_background
 from retarget.pipeline.retargeter import Retargeter
 from retarget.pipeline.source import fit_photo
 from retarget.pipeline.source_cache import cached_source
+from retarget.pipeline.surface import DriverRange
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import extract_track
 from retarget.pose.photo import estimate_photo
@@ -76,13 +77,13 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
     is_transparent = job.render.background == "transparent"
     if is_transparent and job.output.suffix.lower() in (".jpg", ".jpeg"):
         raise UsageError(f"{job.output}: JPEG can't hold transparency", hint="write PNG or WebP")
-    track, index = _track_at(job)
+    track, index, driver = _track_at(job)
     photo = read_photo(job.source)
     rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
     config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
     source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
-    plan = retargeter.plan(track)
+    plan = retargeter.plan(track, driver)
     background = None if is_transparent else open_background(job.render.background, source)
     try:
         picture = next(retargeter.render(plan.part(index, index + 1), background)).image
@@ -107,22 +108,20 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
     }
 
 
-def _track_at(job: FrameJob) -> tuple[PoseTrack, int]:
-    """The poses around the wanted one, and which of them it is."""
+def _track_at(job: FrameJob) -> tuple[PoseTrack, int, DriverRange | None]:
+    """The poses around the wanted one, which of them it is, and where their frames are."""
     if not _is_video(job.pose_from):
         if job.at_seconds is not None:
             raise UsageError(f"--at: {job.pose_from} is a photo, which has no time")
         photo = read_photo(job.pose_from)
         rgb, _ = fit_photo(photo.rgb, photo.alpha)
-        return _single_pose(estimate_photo(rgb, job.pose, where=str(job.pose_from)).pose), 0
+        return _single_pose(estimate_photo(rgb, job.pose, where=str(job.pose_from)).pose), 0, None
     wanted = job.at_seconds or 0.0
-    result = extract_track(
-        job.pose_from,
-        start_seconds=max(wanted - _AROUND_SECONDS, 0.0) or None,
-        end_seconds=wanted + _AROUND_SECONDS,
-        pose=job.pose,
-    )
-    return result.track, _index_at(job.pose_from, result.track, wanted)
+    around = DriverRange(job.pose_from, max(wanted - _AROUND_SECONDS, 0.0) or None, wanted + _AROUND_SECONDS)
+    track = extract_track(
+        around.path, start_seconds=around.start_seconds, end_seconds=around.end_seconds, pose=job.pose
+    ).track
+    return track, _index_at(job.pose_from, track, wanted), around
 
 
 def _is_video(path: Path) -> bool:

@@ -26,6 +26,7 @@ from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import SourceModel, fit_photo, rebuilding_notes
 from retarget.pipeline.source_cache import cached_source
+from retarget.pipeline.surface import DriverRange
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.records import ClipInfo
@@ -77,7 +78,7 @@ class JobProgress:
     """Where a job tells how far it is; this one keeps silent."""
 
     def begin(self, stage: str, total: int | None) -> None:
-        """Begin a stage ("reading", "rendering") of so many frames, where known."""
+        """Begin a stage ("reading", "following", "rendering") of so many frames, where known."""
 
     def advance(self, num_frames: int) -> None:
         """Say how many frames of the stage are done."""
@@ -135,7 +136,7 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
             source = building.result().value
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
     with clock.stage("transfer"):
-        plan = retargeter.plan(result.track)
+        plan = _plan(job, retargeter, result, progress)
     with clock.stage("render"):
         writer_warnings = _render(job, clip, retargeter, plan, result, progress)
     photo_score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
@@ -169,6 +170,15 @@ def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> Tra
             keep_partial=job.keep_partial,
             progress=progress.advance,
         )
+    finally:
+        progress.end()
+
+
+def _plan(job: VideoJob, retargeter: Retargeter, result: TrackResult, progress: JobProgress) -> MotionPlan:
+    progress.begin("following", len(result.track))
+    try:
+        driver = DriverRange(job.driver, job.start_seconds, job.end_seconds)
+        return retargeter.plan(result.track, driver, progress.advance)
     finally:
         progress.end()
 

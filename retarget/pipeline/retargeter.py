@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import torch
 from drn_core.model.crops import CropBox, track_crop_boxes
 from drn_core.model.records import DRNOutput
 from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
-from drn_core.prior.render import PriorFrame, PriorRenderer
+from drn_core.prior.render import PriorFrame, PriorRenderer, skin_vertices
+from drn_core.prior.surface import SurfaceMotion
+from drn_core.prior.transforms import part_transforms
 from drn_core.refiner import PersonRefiner, SkeletonFrame
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
@@ -22,6 +24,7 @@ from retarget.pipeline.background import Background
 from retarget.pipeline.models import LoadedModel, load_model
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, build_source, fit_photo
+from retarget.pipeline.surface import DriverRange, read_surface_motion
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
 from retarget.records import PoseTrack, UInt8Array
 
@@ -38,6 +41,7 @@ class MotionPlan:
         pts: (T,) the driver's times in ticks.
         time_base: seconds per tick, as a float.
         origin_pts: the time that backgrounds start at; None for that of the first frame.
+        surface: how the person's surface moves beyond its skeleton; None where only the skeleton moves it.
     """
 
     track: TransferredTrack
@@ -45,6 +49,7 @@ class MotionPlan:
     pts: npt.NDArray[np.int64]
     time_base: float
     origin_pts: int | None = None
+    surface: SurfaceMotion | None = None
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -64,6 +69,7 @@ class MotionPlan:
             orders=self.orders[start:stop],
             pts=self.pts[start:stop],
             origin_pts=self._origin,
+            surface=None if self.surface is None else self.surface.part(start, stop),
         )
 
     def seconds_at(self, index: int) -> float:
@@ -159,11 +165,15 @@ class Retargeter:
         """The person's model."""
         return self._source
 
-    def plan(self, track: PoseTrack) -> MotionPlan:
+    def plan(
+        self, track: PoseTrack, driver: DriverRange | None = None, progress: Callable[[int], None] | None = None
+    ) -> MotionPlan:
         """Carry a driver's motion over to the source's body.
 
         Args:
             track: the driver's smoothed track.
+            driver: where its frames are; None leaves it at what the skeletons say.
+            progress: called with the number of frames whose surface was read so far.
 
         Returns:
             The plan, one skeleton a frame.
@@ -172,7 +182,10 @@ class Retargeter:
         person = self._source.person
         depths = layer_depths(person.body, transferred.depth)
         orders = stable_orders(keep_hidden(depths, person.hidden_layers, transferred.reference_index))
-        return MotionPlan(transferred, orders, track.pts, float(track.time_base))
+        surface = None
+        if driver is not None and self._transfer.surface:
+            surface = read_surface_motion(driver, track, transferred, person, progress)
+        return MotionPlan(transferred, orders, track.pts, float(track.time_base), surface=surface)
 
     def render(self, plan: MotionPlan, background: Background | None = None) -> Iterator[RenderedFrame]:
         """Draw the frames of a plan, one after the other; memory does not grow.
@@ -223,9 +236,11 @@ class Retargeter:
     def pose(self, plan: MotionPlan, index: int) -> PriorFrame:
         """Pose the layers for one frame of a plan."""
         track = plan.track
-        return self._renderer.pose(
-            track.keypoints[index], track.depth[index], plan.orders[index], float(track.scale[index])
-        )
+        affines = part_transforms(self._source.person.body, track.keypoints[index], float(track.scale[index]))
+        target_xy = skin_vertices(self._source.person, affines)
+        if plan.surface is not None:
+            target_xy = target_xy + plan.surface.at(index)
+        return self._renderer.rasterize(target_xy, track.depth[index], plan.orders[index])
 
 
 def _refiner(source: SourceModel, model: LoadedModel) -> PersonRefiner:

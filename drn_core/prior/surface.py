@@ -1,0 +1,218 @@
+"""What a video says of a body's surface beyond its joints: cloth that swings, limbs that bend, joints read amiss.
+
+The person of the video is made into layers from one of its frames, posed by the skeleton of each frame and compared
+with what that frame shows. The dense flow between the two, gathered over the surface where it can be trusted, is the
+**surface motion**. It lives in the body's own coordinates, so that another person's layers can follow it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
+
+from drn_core.prior.geometry import Array
+from drn_core.prior.person import PersonLayers
+from drn_core.prior.render import PriorFrame, PriorRenderer, skin_vertices
+from drn_core.prior.skinning import LayerMesh
+from drn_core.prior.transforms import part_transforms
+
+__all__ = ["SurfaceMotion", "SurfaceTracker", "vertex_layers"]
+
+Float = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+
+# All lengths in heights of the tracked person; all other figures from development clips.
+_SPACING = 0.025  # of the points that the motion is kept at
+_SIGMA = 0.02  # readings are averaged over this distance
+_REACH = 0.08  # surface farther than this from the tracked one follows it less and less
+_LONGEST = 0.04  # longer flows fade out: they are errors of matching more often than of the skeleton
+# A reading counts less as the picture brought back by the flow differs from the posed one (grey levels, of 255), and as
+# the flow there and back misses its start (pixels).
+_GREY_ERROR, _ROUND_TRIP_ERROR = 25.0, 1.5
+_WINDOW_MARGIN = 24
+# Weight of "no motion" among the readings, in readings: what is hardly seen stays with its skeleton.
+_STILL = 0.15
+
+
+def vertex_layers(mesh: LayerMesh) -> npt.NDArray[np.int32]:
+    """Return the layer of each vertex, (V,)."""
+    layers = np.zeros(len(mesh.source_xy), np.int32)
+    layers[mesh.triangles.ravel()] = np.repeat(mesh.triangle_layer, 3)
+    return layers
+
+
+@dataclass(frozen=True)
+class SurfaceMotion:
+    """Motion of a tracked surface beyond its skeleton, and how another person's mesh follows it.
+
+    Attributes:
+        displacement: (T, K, 2) float16, of the tracked person's control points, in their pixels.
+        followers: (V, K) weights of the control points for each vertex of the mesh that follows, in its own pixels;
+            rows sum to at most the ratio of the two persons' sizes.
+    """
+
+    displacement: npt.NDArray[np.float16]
+    followers: csr_matrix
+
+    def at(self, index: int) -> Float:
+        """Return how far each vertex of the following mesh moves in a frame, (V, 2) pixels."""
+        return np.asarray(self.followers @ self.displacement[index].astype(np.float32), np.float32)
+
+    def part(self, start: int, stop: int) -> SurfaceMotion:
+        """Return the motion of frames [start, stop) alone."""
+        return replace(self, displacement=self.displacement[start:stop])
+
+
+class SurfaceTracker:
+    """Compares one person's layers, posed by skeletons, with the frames that the skeletons were read from.
+
+    One tracker serves one thread.
+
+    Args:
+        person: the layers, made of one of the frames.
+        size_hw: size of the frames.
+    """
+
+    def __init__(self, person: PersonLayers, size_hw: tuple[int, int]) -> None:
+        self._person = person
+        self._renderer = PriorRenderer(person, size_hw)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._layers = vertex_layers(person.mesh)
+        self._height_px = float(np.ptp(person.mesh.source_xy[:, 1]))
+        self.controls = _control_points(person.mesh, self._layers, _SPACING * self._height_px)
+        self._gather = _gathering(person.mesh, self._layers, self.controls, _SIGMA * self._height_px)
+
+    def measure(self, image: UInt8, keypoints: Array, depth: Array, order: Array, scale: float = 1.0) -> Float:
+        """Compare one frame with the posed layers.
+
+        Args:
+            image: (H, W, 3) uint8, the frame.
+            keypoints: (33, 2) its skeleton.
+            depth: (33,) depth of the joints, pixels.
+            order: (9,) layer ids, back to front.
+            scale: size of the person in the frame over its size in the layers.
+
+        Returns:
+            (K, 3): at each control point the sums of dx, dy (pixels, weighted) and of the weights.
+        """
+        target_xy = skin_vertices(self._person, part_transforms(self._person.body, keypoints, scale))
+        posed = self._renderer.rasterize(target_xy, depth, order)
+        corner, shown, drawn = self._compared(image, posed)
+        flow, trust = _trusted_flow(self._flow, drawn, shown)
+        limit = _LONGEST * self._height_px * scale
+        length = np.hypot(flow[..., 0], flow[..., 1])
+        trust *= 1.0 - np.clip((length - limit) / limit, 0.0, 1.0)
+        pixel = np.round(target_xy).astype(int) - corner
+        inside = ((pixel >= 0) & (pixel < trust.shape[::-1])).all(1)
+        x, y = np.where(inside[:, None], pixel, 0).T
+        weight = inside * trust[y, x] * self._is_seen(posed, target_xy)
+        readings = np.column_stack([flow[y, x] * weight[:, None], weight]).astype(np.float32)
+        return np.asarray(self._gather @ readings, np.float32)
+
+    def _compared(self, image: UInt8, posed: PriorFrame) -> tuple[npt.NDArray[np.int64], UInt8, UInt8]:
+        """The corner (x, y) of the person's surroundings; these in grey as the frame shows them and as drawn."""
+        y0, x0, y1, x1 = posed.window
+        top, left = max(y0 - _WINDOW_MARGIN, 0), max(x0 - _WINDOW_MARGIN, 0)
+        area = slice(top, y1 + _WINDOW_MARGIN), slice(left, x1 + _WINDOW_MARGIN)
+        drawn = self._renderer.paint(posed, torch.from_numpy(image)).numpy()
+        shown, drawn = (cv2.cvtColor(picture[area], cv2.COLOR_RGB2GRAY) for picture in (image, drawn))
+        return np.array([left, top]), np.asarray(shown, np.uint8), np.asarray(drawn, np.uint8)
+
+    def _is_seen(self, posed: PriorFrame, target_xy: Float) -> npt.NDArray[np.bool_]:
+        """Which vertices lie on top, (V,)."""
+        top = posed.raster.layer[0, 0].numpy()
+        pixel = np.round(target_xy).astype(int) - (posed.window[1], posed.window[0])
+        inside = ((pixel >= 0) & (pixel < top.shape[::-1])).all(1)
+        x, y = np.where(inside[:, None], pixel, 0).T
+        return np.asarray(inside & (top[y, x] == self._layers))
+
+    def motion(self, readings: Float, follower: PersonLayers, keypoints: Array, size_ratio: float,
+               sigma_frames: float) -> SurfaceMotion:  # fmt: skip
+        """Turn the readings of a whole clip into motion, and lay it onto another person.
+
+        Args:
+            readings: (T, K, 3) from `measure`; zeros where a frame could not be compared.
+            follower: the layers that follow.
+            keypoints: (33, 2) skeleton of the frame that the tracked layers were made of.
+            size_ratio: size of the follower in the output over that of the tracked person in its frames.
+            sigma_frames: temporal smoothing.
+
+        Returns:
+            The motion.
+        """
+        smooth = gaussian_filter1d(readings, sigma_frames, axis=0, mode="constant") if sigma_frames > 0 else readings
+        displacement = smooth[..., :2] / (smooth[..., 2:] + _STILL)
+        laid_over = skin_vertices(follower, part_transforms(follower.body, keypoints, 1.0 / size_ratio))
+        followers = self._followers(follower.mesh, laid_over) * np.float32(size_ratio)
+        return SurfaceMotion(displacement.astype(np.float16), csr_matrix(followers))
+
+    def _followers(self, mesh: LayerMesh, laid_over: Float) -> csr_matrix:
+        """Weights (V, K) of the control points for vertices laid over the tracked person, layer by layer."""
+        sigma, reach = 0.6 * _SPACING * self._height_px, _REACH * self._height_px
+        points = self._person.mesh.source_xy[self.controls]
+        rows, columns, values = [], [], []
+        layers = vertex_layers(mesh)
+        for layer in np.unique(layers):
+            own, other = np.flatnonzero(layers == layer), np.flatnonzero(self._layers[self.controls] == layer)
+            if len(other) == 0:
+                continue
+            count = min(6, len(other))
+            distance, nearest = (
+                np.reshape(each, (len(own), count)) for each in cKDTree(points[other]).query(laid_over[own], count)
+            )
+            near = distance[:, :1]
+            weight = np.exp((near**2 - distance**2) / (2 * sigma**2))
+            weight *= np.exp(-((near / reach) ** 2)) / weight.sum(1, keepdims=True)
+            rows.append(np.repeat(own, count))
+            columns.append(other[nearest].ravel())
+            values.append(weight.ravel())
+        shape = (len(mesh.source_xy), len(self.controls))
+        if not rows:
+            return csr_matrix(shape, dtype=np.float32)
+        entries = (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
+        return csr_matrix(entries, shape=shape)
+
+
+def _trusted_flow(matcher: cv2.DISOpticalFlow, drawn: UInt8, shown: UInt8) -> tuple[Float, Float]:
+    """Flow (H, W, 2) from the drawn to the shown picture, and how far it can be trusted, (H, W) in [0, 1]."""
+    flow, back = matcher.calc(drawn, shown, None), matcher.calc(shown, drawn, None)
+    height, width = drawn.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    at_x, at_y = x + flow[..., 0], y + flow[..., 1]
+    returned = flow + cv2.remap(back, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    fetched = cv2.remap(shown, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    error = cv2.blur(cv2.absdiff(drawn, fetched).astype(np.float32), (5, 5))
+    trust = np.exp(-(returned**2).sum(-1) / _ROUND_TRIP_ERROR**2 - (error / _GREY_ERROR) ** 2)
+    return np.asarray(flow, np.float32), np.asarray(trust, np.float32)
+
+
+def _control_points(mesh: LayerMesh, layers: npt.NDArray[np.int32], spacing_px: float) -> npt.NDArray[np.int64]:
+    """Choose vertices, one per layer and cell of a grid: the one nearest to the cell's middle."""
+    cell = np.floor(mesh.source_xy / spacing_px)
+    off_centre = np.linalg.norm(mesh.source_xy / spacing_px - cell - 0.5, axis=1)
+    order = np.argsort(off_centre, kind="stable")
+    keys = np.column_stack([layers, cell])[order]
+    _, first = np.unique(keys, axis=0, return_index=True)
+    return np.sort(order[first])
+
+
+def _gathering(
+    mesh: LayerMesh, layers: npt.NDArray[np.int32], controls: npt.NDArray[np.int64], sigma_px: float
+) -> csr_matrix:
+    """Gaussian weights (K, V) that gather readings of vertices at the control points of the same layer."""
+    tree = cKDTree(mesh.source_xy)
+    near = tree.query_ball_point(mesh.source_xy[controls], 3 * sigma_px)
+    rows = np.repeat(np.arange(len(controls)), [len(each) for each in near])
+    columns = np.concatenate([np.asarray(each, np.int64) for each in near])
+    same = layers[controls[rows]] == layers[columns]
+    rows, columns = rows[same], columns[same]
+    squared = ((mesh.source_xy[controls[rows]] - mesh.source_xy[columns]) ** 2).sum(1)
+    weights = np.exp(-squared / (2 * sigma_px**2)).astype(np.float32)
+    return csr_matrix((weights, (rows, columns)), shape=(len(controls), len(mesh.source_xy)))

@@ -1,0 +1,187 @@
+"""Surface motion of a driver: its person, made into layers from one frame, is compared with every other frame."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from drn_core.prior.geometry import fit_similarity
+from drn_core.prior.ordering import layer_depths, stable_orders
+from drn_core.prior.person import PersonLayers, SourceImage, build_person
+from drn_core.prior.surface import SurfaceMotion, SurfaceTracker
+from retarget.config import PoseConfig
+from retarget.errors import PersonNotFoundError
+from retarget.pipeline.transfer import TransferredTrack
+from retarget.pose.photo import estimate_photo
+from retarget.records import FloatArray, Frame, PoseTrack, UInt8Array
+from retarget.video.reader import open_video
+
+__all__ = ["DriverRange", "read_surface_motion"]
+
+_TRACKED_HEIGHT_PX: Final = 320
+"""Height of the driver's person in the pictures that are compared."""
+_SIGMA_SECONDS: Final = 0.035
+_NUM_THREADS: Final = 2
+_PHOTO_READS: Final = 2
+_SURE: Final = 0.5
+
+
+@dataclass(frozen=True)
+class DriverRange:
+    """Which frames of which file.
+
+    Attributes:
+        path: the driver.
+        start_seconds: where it begins; None at its start.
+        end_seconds: where it ends; None at its end.
+    """
+
+    path: Path
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+    def frames(self, max_height: int) -> Iterator[Frame]:
+        """Yield the frames, shrunk while they are decoded."""
+        with open_video(
+            self.path,
+            start_seconds=self.start_seconds,
+            end_seconds=self.end_seconds,
+            max_height=max_height,
+            keep_partial=True,
+        ) as reader:
+            yield from reader
+
+
+def read_surface_motion(
+    driver: DriverRange,
+    track: PoseTrack,
+    transferred: TransferredTrack,
+    follower: PersonLayers,
+    progress: Callable[[int], None] | None = None,
+) -> SurfaceMotion | None:
+    """Read how the driver's surface moves beyond its skeleton.
+
+    Args:
+        driver: where the frames are.
+        track: their smoothed skeletons.
+        transferred: the same motion on the source's body.
+        follower: the source's layers.
+        progress: called with the number of frames compared so far.
+
+    Returns:
+        The motion; None where the driver's person can't be cut out of the reference frame.
+    """
+    reference = transferred.reference_index
+    max_height = _decoded_height(track, reference)
+    picture = next((frame.rgb for frame in driver.frames(max_height) if frame.index == reference), None)
+    if picture is None:
+        return None
+    scale = picture.shape[0] / track.size_hw[0]
+    layers = _driver_layers(picture, track, reference, scale)
+    if layers is None:
+        return None
+    comparison = _Comparison(layers, track, transferred, scale, (picture.shape[0], picture.shape[1]))
+    readings = comparison.run(driver.frames(max_height), progress)
+    sure = track.confidence[reference] * (track.confidence[reference] > _SURE) + 1e-3
+    fit = fit_similarity(
+        track.keypoints[reference].astype(float), transferred.keypoints[reference].astype(float), sure, (0.02, 50.0)
+    )
+    steps = np.diff(track.times_seconds)
+    rate_hz = 1.0 / max(float(np.median(steps)), 1e-3) if len(steps) else 30.0
+    return comparison.tracker().motion(
+        readings,
+        follower,
+        track.keypoints[reference] * scale,
+        float(np.hypot(fit[0, 0], fit[1, 0])) / scale,
+        _SIGMA_SECONDS * rate_hz,
+    )
+
+
+def _decoded_height(track: PoseTrack, reference: int) -> int:
+    """Height of the whole picture at which the driver's person has the height that is compared."""
+    sure = track.confidence[reference] > _SURE
+    y = np.clip(track.keypoints[reference, sure, 1], 0, track.size_hw[0]) if sure.any() else np.array([0.0])
+    person = max(1.15 * float(np.ptp(y)), 0.1 * track.size_hw[0])
+    return max(min(round(track.size_hw[0] * _TRACKED_HEIGHT_PX / person), track.size_hw[0]), 64)
+
+
+def _driver_layers(picture: UInt8Array, track: PoseTrack, reference: int, scale: float) -> PersonLayers | None:
+    pose = track.pose_at(reference)
+    keypoints = pose.keypoints * scale
+    middle = np.average(keypoints, axis=0, weights=pose.confidence + 1e-3)
+    config = PoseConfig(person=f"point:{middle[0]:.0f},{middle[1]:.0f}", photo_reads=_PHOTO_READS)
+    try:
+        mask = estimate_photo(picture, config, where="the driver's reference frame").mask
+    except PersonNotFoundError:
+        return None
+    if mask is None or not (mask > _SURE).any():
+        return None
+    alpha = np.clip((mask - 0.3) / 0.4, 0.0, 1.0).astype(np.float32)
+    return build_person(SourceImage(picture, alpha, keypoints, pose.confidence, pose.depth * scale))
+
+
+class _Comparison:
+    """All frames of a driver against its layers, in several threads."""
+
+    def __init__(
+        self,
+        layers: PersonLayers,
+        track: PoseTrack,
+        transferred: TransferredTrack,
+        scale: float,
+        size_hw: tuple[int, int],
+    ) -> None:
+        self._layers = layers
+        self._size_hw = size_hw
+        self._keypoints, self._depth = track.keypoints * scale, track.depth * scale
+        self._relative_size = transferred.scale
+        self._is_detected = track.is_detected
+        self._orders = stable_orders(layer_depths(layers.body, self._depth))
+        self._of_thread = threading.local()
+
+    def tracker(self) -> SurfaceTracker:
+        """Return this thread's own tracker."""
+        if not hasattr(self._of_thread, "tracker"):
+            self._of_thread.tracker = SurfaceTracker(self._layers, self._size_hw)
+        tracker: SurfaceTracker = self._of_thread.tracker
+        return tracker
+
+    def run(self, frames: Iterator[Frame], progress: Callable[[int], None] | None) -> FloatArray:
+        """Return the readings, (T, K, 3)."""
+        readings = np.zeros((len(self._keypoints), len(self.tracker().controls), 3), np.float32)
+        waiting: deque[tuple[int, Future[FloatArray]]] = deque()
+
+        def take_oldest() -> None:
+            index, reading = waiting.popleft()
+            readings[index] = reading.result()
+            if progress is not None:
+                progress(index + 1)
+
+        with ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="surface") as pool:
+            for frame in frames:
+                if frame.index >= len(readings):
+                    break
+                if self._is_detected[frame.index]:
+                    waiting.append((frame.index, pool.submit(self._measure, frame)))
+                if len(waiting) > 2 * _NUM_THREADS:
+                    take_oldest()
+            while waiting:
+                take_oldest()
+        return readings
+
+    def _measure(self, frame: Frame) -> FloatArray:
+        index = frame.index
+        rgb = frame.rgb
+        if rgb.shape[:2] != self._size_hw:
+            rgb = np.asarray(cv2.resize(rgb, self._size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        return self.tracker().measure(
+            rgb, self._keypoints[index], self._depth[index], self._orders[index], float(self._relative_size[index])
+        )

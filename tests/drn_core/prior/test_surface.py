@@ -1,0 +1,104 @@
+"""Surface motion: what frames show beyond the skeleton is found, carried over, and left alone where nothing is seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from drn_core.prior.ordering import layer_depths, stable_orders
+from drn_core.prior.parts import Layer
+from drn_core.prior.person import PersonLayers, SourceImage, build_person
+from drn_core.prior.render import PriorRenderer, skin_vertices
+from drn_core.prior.surface import SurfaceMotion, SurfaceTracker, vertex_layers
+from drn_core.prior.transforms import part_transforms
+from tests.helpers.figure import SIZE_HW, Figure, figure
+
+DEPTH = np.zeros(33, np.float32)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Figure:
+    """The figure in printed cloth: flow needs something to hold on to."""
+    plain = figure()
+    print_ = cv2.GaussianBlur(np.random.default_rng(3).normal(0, 160, (*SIZE_HW, 3)), (0, 0), 2.0)
+    rgb = np.where(plain.alpha[..., None] > 0.5, np.clip(plain.rgb + print_, 0, 255), plain.rgb).astype(np.uint8)
+    return Figure(rgb, plain.alpha, plain.pose)
+
+
+@pytest.fixture(scope="module")
+def person(drawn: Figure) -> PersonLayers:
+    return build_person(drawn.source)
+
+
+def order_of(person: PersonLayers) -> np.ndarray:
+    return stable_orders(layer_depths(person.body, DEPTH[None]))[0]
+
+
+def shifted_frame(person: PersonLayers, drawn: Figure, shift: tuple[float, float]) -> np.ndarray:
+    """What a frame shows if the whole surface lies beside its skeleton."""
+    renderer = PriorRenderer(person, SIZE_HW)
+    target = skin_vertices(person, part_transforms(person.body, drawn.pose.keypoints)) + np.array(shift, np.float32)
+    posed = renderer.rasterize(target.astype(np.float32), DEPTH, order_of(person))
+    return renderer.paint(posed, torch.full((*SIZE_HW, 3), 70, dtype=torch.uint8)).numpy()
+
+
+def follow(person: PersonLayers, drawn: Figure, frame: np.ndarray, *, ratio: float = 1.0) -> SurfaceMotion:
+    tracker = SurfaceTracker(person, SIZE_HW)
+    reading = tracker.measure(frame, drawn.pose.keypoints, DEPTH, order_of(person))
+    return tracker.motion(reading[None], person, drawn.pose.keypoints, ratio, 0.0)
+
+
+def seen_trunk(person: PersonLayers) -> np.ndarray:
+    layers, xy = vertex_layers(person.mesh), person.mesh.source_xy
+    middle = np.abs(xy - xy[layers == Layer.TORSO].mean(0)).max(1) < 20
+    return np.flatnonzero((layers == Layer.TORSO) & middle)
+
+
+def test_a_shift_beyond_the_skeleton_is_found(person: PersonLayers, drawn: Figure) -> None:
+    moved = follow(person, drawn, shifted_frame(person, drawn, (2.0, 1.0))).at(0)[seen_trunk(person)]
+    assert np.median(moved, axis=0) == pytest.approx([2.0, 1.0], abs=0.3)
+
+
+def test_a_frame_as_the_skeleton_says_moves_nothing(person: PersonLayers, drawn: Figure) -> None:
+    assert np.abs(follow(person, drawn, shifted_frame(person, drawn, (0.0, 0.0))).at(0)).max() < 0.25
+
+
+def test_another_picture_moves_next_to_nothing(person: PersonLayers, drawn: Figure) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
+    assert np.median(np.abs(follow(person, drawn, noise).at(0))) < 0.1
+
+
+def test_a_follower_twice_the_size_moves_twice_as_far(person: PersonLayers, drawn: Figure) -> None:
+    frame, trunk = shifted_frame(person, drawn, (2.0, 0.0)), seen_trunk(person)
+    tracker = SurfaceTracker(person, SIZE_HW)
+    reading = tracker.measure(frame, drawn.pose.keypoints, DEPTH, order_of(person))[None]
+    height, width = SIZE_HW
+    large = build_person(
+        SourceImage(
+            cv2.resize(drawn.rgb, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR),
+            cv2.resize(drawn.alpha, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR),
+            drawn.pose.keypoints * 2, drawn.pose.confidence, drawn.pose.depth * 2,
+        )
+    )  # fmt: skip
+    same = np.median(tracker.motion(reading, person, drawn.pose.keypoints, 1.0, 0.0).at(0)[trunk], axis=0)
+    twice = tracker.motion(reading, large, drawn.pose.keypoints, 2.0, 0.0).at(0)[seen_trunk(large)]
+    assert np.median(twice, axis=0) == pytest.approx(2 * same, abs=0.4)
+
+
+def test_weights_are_shares_of_the_size_ratio(person: PersonLayers, drawn: Figure) -> None:
+    sums = np.asarray(follow(person, drawn, drawn.rgb).followers.sum(1)).ravel()
+    assert sums.max() <= 1.0 + 1e-5
+    assert np.median(sums) > 0.9  # the person covers itself
+    double = SurfaceTracker(person, SIZE_HW)
+    nothing = np.zeros((1, len(double.controls), 3), np.float32)
+    far = double.motion(nothing, person, drawn.pose.keypoints + 500.0, 1.0, 0.0)
+    assert np.asarray(far.followers.sum(1)).max() < 1e-3  # a follower that lies elsewhere is left alone
+
+
+def test_a_part_of_the_motion_is_its_frames(person: PersonLayers, drawn: Figure) -> None:
+    tracker = SurfaceTracker(person, SIZE_HW)
+    readings = np.ones((5, len(tracker.controls), 3), np.float32) * np.arange(5, dtype=np.float32)[:, None, None]
+    motion = tracker.motion(readings, person, drawn.pose.keypoints, 1.0, 0.0)
+    assert np.array_equal(motion.part(2, 4).at(1), motion.at(3))

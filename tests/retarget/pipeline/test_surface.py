@@ -1,0 +1,83 @@
+"""Surface motion read from a real driver file, and that a plan carries it into the frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retarget.config import RenderConfig, TransferConfig
+from retarget.photo import read_photo
+from retarget.pipeline.retargeter import MotionPlan, Retargeter
+from retarget.pipeline.source_cache import cached_source
+from retarget.pipeline.surface import DriverRange, read_surface_motion
+from retarget.pose.extractor import extract_track
+from retarget.records import PoseTrack
+
+ASSETS = Path(str(resources.files("retarget"))) / "assets"
+RANGE = DriverRange(ASSETS / "demo_driver.mp4", None, 0.5)
+
+
+@pytest.fixture(scope="module")
+def track() -> PoseTrack:
+    return extract_track(RANGE.path, end_seconds=RANGE.end_seconds).track
+
+
+@pytest.fixture(scope="module")
+def retargeter() -> Retargeter:
+    source = cached_source(read_photo(ASSETS / "demo_source.jpg").rgb).value
+    return Retargeter(source, render=RenderConfig(model="prior"))
+
+
+@pytest.fixture(scope="module")
+def plan(retargeter: Retargeter, track: PoseTrack) -> MotionPlan:
+    return retargeter.plan(track, RANGE)
+
+
+def test_the_motion_covers_the_clip_and_stays_small(plan: MotionPlan, retargeter: Retargeter) -> None:
+    assert plan.surface is not None
+    assert len(plan.surface.displacement) == len(plan) == 15
+    moved = np.stack([plan.surface.at(index) for index in range(len(plan))])
+    assert moved.shape[1] == len(retargeter.source.person.mesh.source_xy)
+    assert np.isfinite(moved).all()
+    height = np.ptp(retargeter.source.pose.keypoints[:, 1])
+    assert 0 < np.abs(moved).max() < 0.1 * height
+
+
+def test_the_frame_that_the_layers_come_from_is_not_moved(plan: MotionPlan) -> None:
+    assert plan.surface is not None
+    mean = np.linalg.norm(plan.surface.displacement.astype(np.float32), axis=-1).mean(1)
+    assert mean[plan.track.reference_index] == pytest.approx(mean.min(), abs=0.3)
+
+
+def test_frames_follow_the_plan_and_its_parts(plan: MotionPlan, retargeter: Retargeter) -> None:
+    assert plan.surface is not None
+    still = retargeter.pose(dataclasses.replace(plan, surface=None), 9).target_xy
+    moved = retargeter.pose(plan, 9).target_xy
+    assert moved - still == pytest.approx(plan.surface.at(9), abs=1e-3)
+    assert np.array_equal(retargeter.pose(plan.part(9, 11), 0).target_xy, moved)
+
+
+def test_it_can_be_left_out(retargeter: Retargeter, track: PoseTrack) -> None:
+    plain = Retargeter(
+        retargeter.source, render=RenderConfig(model="prior"), transfer=TransferConfig(surface=False)
+    )  # fmt: skip
+    assert plain.plan(track, RANGE).surface is None
+    assert retargeter.plan(track).surface is None
+
+
+def test_a_frame_without_its_person_reads_nothing(
+    retargeter: Retargeter, track: PoseTrack, tmp_path: Path, plan: MotionPlan
+) -> None:
+    from retarget.config import EncodeConfig
+    from retarget.video.writer import VideoWriter
+
+    empty = tmp_path / "empty.mp4"
+    with VideoWriter(empty, (64, 64), track.time_base, None, EncodeConfig()) as writer:
+        for pts in track.pts:
+            writer.write(np.full((64, 64, 3), 90, np.uint8), int(pts))
+    person = retargeter.source.person
+    assert read_surface_motion(DriverRange(empty), track, plan.track, person) is None
