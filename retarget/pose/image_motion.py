@@ -17,6 +17,7 @@ import numpy.typing as npt
 from drn_core.skeleton import JOINT_INDEX, NUM_JOINTS
 from retarget.pose.estimator import Box, Detection, size_of
 from retarget.pose.joint_flow import FlowField, JointFlow, TrunkFlow, joint_flow, trunk_flow
+from retarget.pose.shrinking import shrink
 from retarget.records import FloatArray, UInt8Array
 from retarget.smoothing.links import MotionLink
 from retarget.smoothing.trunk import FOOT_JOINTS, TRUNK_CORNERS, TRUNK_JOINTS, torso_size_px
@@ -75,8 +76,10 @@ class _Window:
         right, bottom = (max(box[side] for box in boxes) for side in (2, 3))
         grow = _WINDOW_MARGIN * max(right - left, bottom - top)
         height, width = size_hw
-        low = max(0, int(left - grow)), max(0, int(top - grow))
         high = min(width, int(right + grow) + 1), min(height, int(bottom + grow) + 1)
+        low = max(0, int(left - grow)), max(0, int(top - grow))
+        # Even sides are halved quickly.
+        low = max(0, low[0] - (high[0] - low[0]) % 2), max(0, low[1] - (high[1] - low[1]) % 2)
         return cls(*low, *high, min(1.0, _WORKING_SIDE_PX / max(high[0] - low[0], high[1] - low[1], 1)))
 
     def fits(self, boxes: Sequence[Box]) -> bool:
@@ -106,7 +109,8 @@ class _View:
             cut = self.rgb[window.top : window.bottom, window.left : window.right]
             grey = cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY)
             if window.scale < 1.0:
-                grey = cv2.resize(grey, None, fx=window.scale, fy=window.scale, interpolation=cv2.INTER_AREA)
+                height, width = cut.shape[:2]
+                grey = shrink(grey, (round(width * window.scale), round(height * window.scale)))
             self._grey = (window, np.asarray(grey, np.uint8))
         return self._grey[1]
 

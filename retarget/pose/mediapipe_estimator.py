@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +27,7 @@ from retarget.config import PoseConfig
 from retarget.pose.estimator import Detection, Region, person_box
 from retarget.pose.mediapipe_graphs import DETECTOR_GRAPH, FACE_GRAPH, HANDS_GRAPH, LANDMARK_GRAPH
 from retarget.pose.region_crop import RegionCrop
+from retarget.pose.shrinking import shrink
 from retarget.records import FloatArray, Pose, UInt8Array
 from retarget.smoothing.trunk import torso_size_px
 
@@ -41,7 +41,7 @@ _CROP_SIDE_PX: Final = 384
 _DETAIL_SIDE_PX: Final = 1200
 """The same for hands and face, which are a tenth of a region: their models see 224 and 192 px."""
 _DETECTOR_SIDE_PX: Final = 448
-_SETTINGS_REVISION: Final = 2
+_SETTINGS_REVISION: Final = 3
 
 _HAND_INPUTS: Final = {
     f"{side}_arm": tuple(JOINT_INDEX[f"{side}_{joint}"] for joint in ("wrist", "pinky", "index"))
@@ -102,7 +102,7 @@ class MediaPipeEstimator:
         """
         height, width = rgb.shape[:2]
         scale = min(1.0, _DETECTOR_SIDE_PX / max(height, width))
-        small = rgb if scale == 1.0 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = rgb if scale == 1.0 else shrink(rgb, (round(width * scale), round(height * scale)))
         detections = self._detector.run({"image": _image_packet(small)}).get("detections", [])
         return [_region_of_detection(detection, (height, width)) for detection in detections]
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retarget.pose.estimator import Region, size_of
+from retarget.pose.shrinking import shrink
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["RegionCrop"]
@@ -18,8 +19,6 @@ __all__ = ["RegionCrop"]
 _MARGIN: Final = 1.05
 """Side of the cut against the upright box of the turned region."""
 _MIN_SIDE_PX: Final = 8
-_AREA_BELOW: Final = 0.6
-"""Scale under which shrinking averages over areas; above it interpolation will do, at a third of the time."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class RegionCrop:
         top, bottom = (int(np.clip(y + side, 0, height)) for side in (-reach, reach + 1))
         if min(right - left, bottom - top) < _MIN_SIDE_PX:
             return None
+        right, bottom = right - (right - left) % 2, bottom - (bottom - top) % 2  # even sides are halved quickly
         cut = rgb[top:bottom, left:right]
         scale = region_side_px / region.size_px
         if scale < 1.0:
@@ -61,7 +61,7 @@ class RegionCrop:
                 max(_MIN_SIDE_PX, round((right - left) * scale)),
                 max(_MIN_SIDE_PX, round((bottom - top) * scale)),
             )
-            cut = cv2.resize(cut, size_wh, interpolation=cv2.INTER_AREA if scale < _AREA_BELOW else cv2.INTER_LINEAR)
+            cut = shrink(cut, size_wh)
         return cls(np.ascontiguousarray(cut), (left, top), (right - left, bottom - top), (height, width))
 
     def shares_of(self, region: Region) -> tuple[float, float, float, float]:
@@ -85,6 +85,6 @@ class RegionCrop:
         """Return a mask of the cut, at any size, as a mask of the picture; 0 outside of the cut."""
         (left, top), (width, height) = self.origin_xy, self.cut_wh
         whole = np.zeros(self.picture_hw, np.float32)
-        grown = cv2.resize(mask, self.cut_wh, interpolation=cv2.INTER_LINEAR)
-        whole[top : top + height, left : left + width] = np.clip(grown, 0, 1)
+        part = whole[top : top + height, left : left + width]
+        cv2.resize(np.clip(mask, 0, 1), self.cut_wh, dst=part, interpolation=cv2.INTER_LINEAR)
         return whole
