@@ -127,6 +127,7 @@ class PoseTrack:
         hands: (T, 2, 21, 3) float32 or None, as in `Pose`; confidence 0 where unseen.
         face: (T, 468, 3) float32 or None, as in `Pose`; NaN where unseen.
         warnings: stable codes with their text, e.g. ("W201", "no person in frames 10-25").
+        last_duration: for how many ticks the last frame is shown; None where that is not known.
     """
 
     keypoints: FloatArray
@@ -140,6 +141,7 @@ class PoseTrack:
     hands: FloatArray | None = None
     face: FloatArray | None = None
     warnings: tuple[tuple[str, str], ...] = field(default=())
+    last_duration: int | None = None
 
     def __post_init__(self) -> None:
         num_frames = len(self.keypoints)

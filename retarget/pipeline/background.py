@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from drn_core.prior.render import PriorFrame
-from retarget.errors import UsageError
+from retarget.errors import InputError, UsageError
 from retarget.photo import read_photo
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel
+from retarget.pose.read_ahead import read_ahead
 from retarget.records import UInt8Array
 from retarget.video.reader import open_video
 
@@ -22,6 +23,8 @@ __all__ = ["Background", "StillBackground", "VideoBackground", "open_background"
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".gif"})
+"""Not tried as photos; other names are, and then as videos."""
+_USUAL_STEP_SECONDS = 0.04
 
 
 class Background(Protocol):
@@ -61,23 +64,23 @@ class VideoBackground:
     """
 
     def __init__(self, path: str | Path, size_hw: tuple[int, int]) -> None:
-        self._reader = open_video(path)
+        self._reader = open_video(path, exact_colour=True)
         self._size_hw = size_hw
-        self._frames: Iterator[tuple[float, UInt8Array]] = self._looped()
+        self._frames = read_ahead(self._looped())
         self._current = next(self._frames)
         self._next = next(self._frames)
 
     def _looped(self) -> Iterator[tuple[float, UInt8Array]]:
         offset = 0.0
         while True:
-            start, last, step = None, 0.0, 0.04
+            start, end = None, 0.0
             for frame in self._reader:
                 start = frame.time_seconds if start is None else start
                 time = frame.time_seconds - start
-                step = time - last if time > last else step
-                last = time
+                step = float(frame.duration * frame.time_base) if frame.duration else _USUAL_STEP_SECONDS
+                end = time + step
                 yield offset + time, cover(frame.rgb, self._size_hw)
-            offset += last + step
+            offset += end
 
     def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
         """Return the clip's picture at a time."""
@@ -87,6 +90,7 @@ class VideoBackground:
 
     def close(self) -> None:
         """Close the clip."""
+        self._frames.close()
         self._reader.close()
 
 
@@ -144,4 +148,10 @@ def open_background(choice: str, source: SourceModel) -> Background:
         )
     if path.suffix.lower() in _VIDEO_SUFFIXES:
         return VideoBackground(path, size_hw)
-    return StillBackground(cover(read_photo(path).rgb, size_hw))
+    try:
+        return StillBackground(cover(read_photo(path).rgb, size_hw))
+    except InputError as no_photo:
+        try:
+            return VideoBackground(path, size_hw)
+        except InputError:
+            raise no_photo from None

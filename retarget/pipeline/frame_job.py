@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +21,8 @@ from retarget.pipeline.source_cache import cached_source
 from retarget.pipeline.surface import DriverRange
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import extract_track
-from retarget.pose.photo import estimate_photo
-from retarget.records import Pose, PoseTrack
+from retarget.pose.photo import estimate_photo, track_of_pose
+from retarget.records import PoseTrack
 from retarget.video.output_path import check_writable
 from retarget.video.reader import open_video
 
@@ -115,7 +114,7 @@ def _track_at(job: FrameJob) -> tuple[PoseTrack, int, DriverRange | None]:
             raise UsageError(f"--at: {job.pose_from} is a photo, which has no time")
         photo = read_photo(job.pose_from)
         rgb, _ = fit_photo(photo.rgb, photo.alpha)
-        return _single_pose(estimate_photo(rgb, job.pose, where=str(job.pose_from)).pose), 0, None
+        return track_of_pose(estimate_photo(rgb, job.pose, where=str(job.pose_from)).pose), 0, None
     wanted = job.at_seconds or 0.0
     around = DriverRange(job.pose_from, max(wanted - _AROUND_SECONDS, 0.0) or None, wanted + _AROUND_SECONDS)
     track = extract_track(
@@ -144,18 +143,3 @@ def _index_at(path: Path, track: PoseTrack, wanted: float) -> int:
         end = float((int(track.pts[-1]) - first.pts) * track.time_base)
         raise UsageError(f"--at {wanted:g}: {path} ends at {end:.2f} s", hint="give an earlier time")
     return max(index, 0)
-
-
-def _single_pose(pose: Pose) -> PoseTrack:
-    return PoseTrack(
-        keypoints=pose.keypoints[None],
-        confidence=pose.confidence[None],
-        depth=pose.depth[None],
-        world=pose.world[None],
-        is_detected=np.ones(1, bool),
-        pts=np.zeros(1, np.int64),
-        time_base=Fraction(1),
-        size_hw=pose.size_hw,
-        hands=None if pose.hands is None else pose.hands[None],
-        face=None if pose.face is None else pose.face[None],
-    )

@@ -7,32 +7,26 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retarget import __version__
 from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
-from retarget.doctor.photo import score_photo
 from retarget.errors import UsageError
-from retarget.photo import read_photo
-from retarget.pipeline.background import Background, open_background
-from retarget.pipeline.conveyor import consume_behind
-from retarget.pipeline.driver_room import DriverRoom
-from retarget.pipeline.models import load_model
-from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
-from retarget.pipeline.source import SourceModel, fit_photo, rebuilding_notes
-from retarget.pipeline.source_cache import cached_source
-from retarget.pipeline.surface import DriverRange
-from retarget.pipeline.watermark import Watermark
+from retarget.photo import Photo, read_photo
+from retarget.pipeline.model_files import weights_of
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.records import ClipInfo
 from retarget.video.output_path import check_output_path
 from retarget.video.reader import open_video
-from retarget.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from retarget.pipeline.rendering import Studio
+    from retarget.pipeline.retargeter import MotionPlan
 
 __all__ = ["JobProgress", "VideoJob", "run_video_job"]
 
@@ -122,30 +116,34 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     is_transparent = job.render.background == "transparent"
     check_output_path(job.output, job.encode, overwrite=job.overwrite, alpha=is_transparent)
     _check_job(job)
-    model = load_model(job.render.model, job.render.device)
     with clock.stage("open"):
         photo = read_photo(job.source)
         clip = _open_driver(job)
-    rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
     with ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
-        source_config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
-        building = pool.submit(cached_source, rgb, photo_alpha=alpha, config=source_config, where=str(job.source))
+        opening = pool.submit(_open_studio, job, photo, clock)
         with clock.stage("read driver"):
-            result = _read_driver(job, clip.num_frames, progress)
+            result = _read_driver(job, clip.num_frames, progress, opening)
         with clock.stage("wait for source"):
-            source = building.result().value
-    retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
+            studio = opening.result()
     with clock.stage("transfer"):
-        plan = _plan(job, retargeter, result, progress)
+        plan = studio.plan(job, result, progress)
     with clock.stage("render"):
-        writer_warnings = _render(job, clip, retargeter, plan, result, progress)
-    photo_score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
-    notes = rebuilding_notes(source.person)
-    warnings = [*photo_score.warnings, *notes, *result.track.warnings, *plan.track.warnings, *writer_warnings]
-    return _report(job, clip, source, plan, result, warnings, clock.seconds, time.perf_counter() - began)
+        writer_warnings = studio.render(job, clip, plan, result, progress)
+    warnings = [*studio.notes(), *result.track.warnings, *plan.track.warnings, *writer_warnings]
+    size_hw = studio.retargeter.source.size_hw
+    return _report(job, clip, size_hw, plan, result, warnings, clock.seconds, time.perf_counter() - began)
+
+
+def _open_studio(job: VideoJob, photo: Photo, clock: _Clock) -> Studio:
+    """Get all ready to draw, beside the reading: what draws takes seconds to import, and the photo to model."""
+    with clock.stage("source, meanwhile"):
+        from retarget.pipeline.rendering import Studio
+
+        return Studio.open(job, photo)
 
 
 def _check_job(job: VideoJob) -> None:
+    weights_of(job.render.model)
     if job.start_seconds is not None and job.end_seconds is not None and job.end_seconds <= job.start_seconds:
         raise UsageError(f"--end {job.end_seconds:g} is not after --start {job.start_seconds:g}")
 
@@ -158,7 +156,12 @@ def _open_driver(job: VideoJob) -> ClipInfo:
         return reader.info
 
 
-def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> TrackResult:
+def _read_driver(job: VideoJob, total: int | None, progress: JobProgress, opening: Future[Studio]) -> TrackResult:
+    def advance(num_frames: int) -> None:
+        if opening.done():
+            opening.result()  # a photo without a person ends the job now, not when the driver is read
+        progress.advance(num_frames)
+
     progress.begin("reading", total)
     try:
         return extract_track(
@@ -168,73 +171,16 @@ def _read_driver(job: VideoJob, total: int | None, progress: JobProgress) -> Tra
             pose=job.pose,
             smoothing=job.smoothing,
             keep_partial=job.keep_partial,
-            progress=progress.advance,
+            progress=advance,
         )
     finally:
         progress.end()
 
 
-def _plan(job: VideoJob, retargeter: Retargeter, result: TrackResult, progress: JobProgress) -> MotionPlan:
-    progress.begin("following", len(result.track))
-    try:
-        driver = DriverRange(job.driver, job.start_seconds, job.end_seconds)
-        return retargeter.plan(result.track, driver, progress.advance)
-    finally:
-        progress.end()
-
-
-def _render(
-    job: VideoJob,
-    clip: ClipInfo,
-    retargeter: Retargeter,
-    plan: MotionPlan,
-    result: TrackResult,
-    progress: JobProgress,
-) -> tuple[tuple[str, str], ...]:
-    source = retargeter.source
-    is_transparent = job.render.background == "transparent"
-    background: Background | None = None
-    if not is_transparent:
-        background = _background(job, source, result)
-    mark = Watermark(job.render.watermark, source.size_hw)
-    writer = VideoWriter(
-        job.output,
-        source.size_hw,
-        result.track.time_base,
-        clip.average_rate,
-        job.encode,
-        alpha=is_transparent,
-        overwrite=job.overwrite,
-        audio_source=job.driver,
-        audio_range=(job.start_seconds, job.end_seconds),
-    )
-    progress.begin("rendering", len(plan))
-
-    def write(frame: RenderedFrame) -> None:
-        writer.write(mark.draw(frame.image), frame.pts)
-        progress.advance(frame.index + 1)
-
-    try:
-        with writer:
-            consume_behind(retargeter.render(plan, background), write)
-    finally:
-        progress.end()
-        if background is not None:
-            background.close()
-    return writer.warnings
-
-
-def _background(job: VideoJob, source: SourceModel, result: TrackResult) -> Background:
-    if job.render.background != "driver":
-        return open_background(job.render.background, source)
-    start, end = job.start_seconds, job.end_seconds
-    return DriverRoom(job.driver, result.track, source.size_hw, start_seconds=start, end_seconds=end)
-
-
 def _report(
     job: VideoJob,
     clip: ClipInfo,
-    source: SourceModel,
+    size_hw: tuple[int, int],
     plan: MotionPlan,
     result: TrackResult,
     warnings: list[tuple[str, str]],
@@ -246,7 +192,7 @@ def _report(
     return {
         "format": "retarget-report/1",
         "retarget": __version__,
-        "source": {"path": str(job.source), "size_hw": list(source.size_hw)},
+        "source": {"path": str(job.source), "size_hw": list(size_hw)},
         "driver": {
             "path": str(job.driver),
             "size_hw": list(clip.size_hw),
@@ -255,7 +201,7 @@ def _report(
             "duration_seconds": clip.duration_seconds,
             "has_audio": clip.has_audio,
         },
-        "output": {"path": str(job.output), "size_hw": list(source.size_hw), "num_frames": len(plan)},
+        "output": {"path": str(job.output), "size_hw": list(size_hw), "num_frames": len(plan)},
         "model": job.render.model,
         "settings": settings,
         "reference_frame": plan.track.reference_index,

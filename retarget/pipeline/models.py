@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 import torch
 
@@ -12,11 +10,9 @@ from drn_core.errors import DRNError
 from drn_core.model.checkpoint import load_checkpoint
 from drn_core.model.drn import DRN
 from retarget.errors import DeviceError, ModelError
+from retarget.pipeline.model_files import weights_of
 
-__all__ = ["DEFAULT_WEIGHTS", "LoadedModel", "load_model", "pick_device"]
-
-DEFAULT_WEIGHTS: Final = Path(__file__).parent.parent / "assets" / "default.safetensors"
-"""The shipped network; where there is none, "default" is the prior."""
+__all__ = ["LoadedModel", "load_model", "pick_device"]
 
 
 @dataclass(frozen=True)
@@ -72,11 +68,9 @@ def load_model(name: str, device: str = "auto") -> LoadedModel | None:
         DeviceError: the device is absent.
     """
     where = pick_device(device)
-    if name == "prior" or (name == "default" and not DEFAULT_WEIGHTS.exists()):
+    path = weights_of(name)
+    if path is None:
         return None
-    path = DEFAULT_WEIGHTS if name == "default" else Path(name)
-    if not path.exists():
-        raise ModelError(f"--model {name}: no such model or file", hint="use prior, default or a .safetensors file")
     try:
         checkpoint = load_checkpoint(path, device=where)
     except DRNError as error:

@@ -24,7 +24,7 @@ __all__ = ["TrackResult", "extract_track", "read_track"]
 
 _MAX_HEIGHT: Final = 1080
 """Higher pictures are shrunk while they are decoded."""
-_CACHE_REVISION: Final = 1
+_CACHE_REVISION: Final = 2
 """Raised when the same clip and settings give another reading than before."""
 
 

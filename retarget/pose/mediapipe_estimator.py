@@ -26,6 +26,7 @@ from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX, NUM_JOINTS
 from retarget.config import PoseConfig
 from retarget.pose.estimator import Detection, Region, person_box
 from retarget.pose.mediapipe_graphs import DETECTOR_GRAPH, FACE_GRAPH, HANDS_GRAPH, LANDMARK_GRAPH
+from retarget.pose.mediapipe_loading import load_mediapipe
 from retarget.pose.region_crop import RegionCrop
 from retarget.pose.shrinking import shrink
 from retarget.records import FloatArray, Pose, UInt8Array
@@ -164,12 +165,12 @@ class _Graph:
     def __init__(
         self, text: str, *, outputs: Mapping[str, Callable[[Any], Any]], side_packets: Mapping[str, Any] | None = None
     ) -> None:
-        import mediapipe
+        mediapipe = load_mediapipe()
         from google.protobuf import text_format
         from mediapipe.framework import calculator_pb2
         from mediapipe.python._framework_bindings import calculator_graph, resource_util
 
-        resource_util.set_resource_dir(str(Path(mediapipe.__file__).parent.parent))
+        resource_util.set_resource_dir(str(Path(str(mediapipe.__file__)).parent.parent))
         config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
         self._graph = calculator_graph.CalculatorGraph(graph_config=config)
         self._found: dict[str, Any] = {}
@@ -353,10 +354,10 @@ def _landmark_packet(landmarks: Any, indices: Iterable[int]) -> Any:
 
 
 def _image_packet(rgb: UInt8Array) -> Any:
-    import mediapipe
     from mediapipe.python import packet_creator
+    from mediapipe.python._framework_bindings.image_frame import ImageFormat
 
-    return packet_creator.create_image_frame(np.ascontiguousarray(rgb), image_format=mediapipe.ImageFormat.SRGB)
+    return packet_creator.create_image_frame(np.ascontiguousarray(rgb), image_format=ImageFormat.SRGB)
 
 
 def _read_proto(packet: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from retarget.pose.mediapipe_estimator import quiet_stderr
+from retarget.pose.mediapipe_loading import load_mediapipe
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["SinglePicturePose"]
@@ -21,10 +22,8 @@ class SinglePicturePose:
     """The solution with the "full" model in single-picture mode; not safe to share between threads."""
 
     def __init__(self) -> None:
-        import mediapipe
-
         with quiet_stderr():
-            self._solution: Any = mediapipe.solutions.pose.Pose(
+            self._solution: Any = load_mediapipe().solutions.pose.Pose(
                 static_image_mode=True, model_complexity=1, enable_segmentation=True
             )
             self._solution.process(np.zeros((64, 64, 3), np.uint8))  # its threads greet until then

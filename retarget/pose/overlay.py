@@ -58,6 +58,7 @@ def write_overlay(
     ):
         for frame in read_ahead(frames):
             is_detected = bool(track.is_detected[frame.index])
-            writer.write(draw_pose(frame.rgb, track.pose_at(frame.index), is_detected=is_detected), frame.pts)
+            picture = draw_pose(frame.rgb, track.pose_at(frame.index), is_detected=is_detected)
+            writer.write(picture, frame.pts, frame.duration)
             if progress is not None:
                 progress(frame.index + 1)

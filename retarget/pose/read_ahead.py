@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Final, TypeVar
 
 __all__ = ["read_ahead"]
@@ -21,7 +21,7 @@ class _End:
         self.error = error
 
 
-def read_ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[T]:
+def read_ahead(items: Iterable[T], *, depth: int = 2) -> Generator[T, None, None]:
     """Yield the items in order while the next ones are being made.
 
     An error of the producer is raised where its item would have come. When the consumer stops early, so does the

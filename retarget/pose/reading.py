@@ -108,6 +108,7 @@ class _Pass:
         self._poses: list[Pose | None] = []
         self._cuts: list[int] = []
         self._pts: list[int] = []
+        self._last_duration: int | None = None
         self._time_base = Fraction(1)
         self._frame_hw = (0, 0)
         self._seconds = {"pose": 0.0, "image_motion_wait": 0.0}
@@ -122,6 +123,7 @@ class _Pass:
         person = self._following().update(frame.rgb, is_cut=is_cut)
         self._poses.append(None if person is None else resize_pose(person.pose, self._size_hw))
         self._pts.append(frame.pts)
+        self._last_duration = frame.duration
         self._seconds["pose"] += time.perf_counter() - started
         if self._image_motion is not None:
             self._collect()  # one frame at most waits to be measured
@@ -139,7 +141,7 @@ class _Pass:
             )
         scale_xy = np.array(size_hw[::-1], np.float32) / np.array(self._frame_hw[::-1], np.float32)
         links = MotionLinks.of(self._links).scaled(scale_xy)
-        raw = replace(raw, warnings=self._people_warning())
+        raw = replace(raw, warnings=self._people_warning(), last_duration=self._last_duration)
         return TrackReading(raw, links, tuple(self._cuts), dict(self._seconds))
 
     def close(self) -> None:

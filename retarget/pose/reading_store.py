@@ -31,6 +31,7 @@ def pack_reading(reading: TrackReading) -> Payload:
         "size_hw": list(raw.size_hw),
         "warnings": [list(warning) for warning in raw.warnings],
         "cuts": list(reading.cuts),
+        "last_duration": raw.last_duration,
     }
     return Payload(arrays, facts)
 
@@ -55,6 +56,7 @@ def unpack_reading(payload: Payload) -> TrackReading:
         hands=arrays.get("hands"),
         face=arrays.get("face"),
         warnings=tuple((str(code), str(text)) for code, text in facts["warnings"]),
+        last_duration=None if facts["last_duration"] is None else int(facts["last_duration"]),
     )
     links = MotionLinks(**{name: np.asarray(arrays[f"link_{name}"]) for name in _LINK_ARRAYS})
     return TrackReading(raw, links, tuple(int(cut) for cut in facts["cuts"]))

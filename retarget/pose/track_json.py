@@ -15,7 +15,8 @@ One object::
       "world": [[[x, y, z], ...], ...],     metres, hip-centred, x right, y down, z away
       "hands": null or per frame [left, right] of 21 [x, y, confidence] (null for a hand not seen),
       "face": null or per frame 468 [x, y, depth] (null where no face is seen),
-      "warnings": [["W201", "text"], ...]
+      "warnings": [["W201", "text"], ...],
+      "last_duration": null or ticks        for how long the last frame is shown
     }
 
 "Left" and "right" are the person's own. Numbers are rounded to what a picture can show: pixels to 1/1000, metres to
@@ -64,6 +65,7 @@ def track_to_json(track: PoseTrack) -> dict[str, Any]:
         "hands": None if track.hands is None else [_hands_to_json(hands) for hands in track.hands],
         "face": None if track.face is None else [_face_to_json(face) for face in track.face],
         "warnings": [list(warning) for warning in track.warnings],
+        "last_duration": track.last_duration,
     }
 
 
@@ -129,8 +131,11 @@ def _track(content: dict[str, Any]) -> PoseTrack:
         raise ValueError("times have to increase")
     num_frames, hands, face = len(pts), content["hands"], content["face"]
     time_base = Fraction(int(numerator), int(denominator))
+    last_duration = None if (ticks := content.get("last_duration")) is None else int(ticks)
     if time_base <= 0:
         raise ValueError("the time base has to be positive")
+    if last_duration is not None and last_duration <= 0:
+        raise ValueError("the last frame's duration has to be positive")
     return PoseTrack(
         keypoints=_array(content, "keypoints", (num_frames, NUM_JOINTS, 2)),
         confidence=_array(content, "confidence", (num_frames, NUM_JOINTS)),
@@ -143,6 +148,7 @@ def _track(content: dict[str, Any]) -> PoseTrack:
         hands=None if hands is None else np.stack([_hands_from_json(pair) for pair in hands]),
         face=None if face is None else np.stack([_face_from_json(points) for points in face]),
         warnings=tuple((str(code), str(text)) for code, text in content["warnings"]),
+        last_duration=last_duration,
     )
 
 

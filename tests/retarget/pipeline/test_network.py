@@ -14,7 +14,8 @@ from drn_core.prior.person import build_person
 from retarget.config import RenderConfig
 from retarget.errors import DeviceError, ModelError
 from retarget.person.matte import Matte
-from retarget.pipeline.models import DEFAULT_WEIGHTS, load_model, pick_device
+from retarget.pipeline.model_files import DEFAULT_WEIGHTS
+from retarget.pipeline.models import load_model, pick_device
 from retarget.pipeline.retargeter import Retargeter
 from retarget.pipeline.source import SourceModel
 from tests.helpers.figure import figure, joints, raise_left_arm, track_of

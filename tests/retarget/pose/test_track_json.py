@@ -38,6 +38,7 @@ def track(num_frames: int = 4, *, details: bool = True) -> PoseTrack:
         hands=hands if details else None,
         face=face if details else None,
         warnings=(("W201", "no person in frame 1"),),
+        last_duration=2002,
     )
 
 
@@ -51,6 +52,7 @@ def test_round_trip_through_a_file(tmp_path: Path, details: bool) -> None:
     np.testing.assert_array_equal(read.pts, written.pts)
     np.testing.assert_array_equal(read.is_detected, written.is_detected)
     assert (read.time_base, read.size_hw, read.warnings) == (written.time_base, written.size_hw, written.warnings)
+    assert read.last_duration == 2002
     if details:
         np.testing.assert_allclose(read.hands, written.hands, atol=6e-4)
         np.testing.assert_allclose(read.face, written.face, atol=6e-3)
@@ -88,6 +90,7 @@ def test_unknown_keys_are_ignored() -> None:
         ({"time_base": [-1, 30]}, "time base has to be positive"),
         ({"depth": [[float("nan")] * 33] * 4}, "depth: numbers have to be finite"),
         ({"size": None}, "damaged"),
+        ({"last_duration": 0}, "last frame's duration has to be positive"),
         ({"keypoints": "none"}, "damaged"),
         ({"is_detected": [True]}, "damaged"),
         ({"hands": [[[1]]] * 4}, "damaged"),

@@ -1,0 +1,145 @@
+"""The half of a job that draws: the photo's model, ready before the driver is read, and the frames into the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from retarget.config import PoseConfig
+from retarget.doctor.photo import score_photo
+from retarget.photo import Photo
+from retarget.pipeline.background import Background, open_background
+from retarget.pipeline.conveyor import consume_behind
+from retarget.pipeline.driver_room import DriverRoom
+from retarget.pipeline.job import JobProgress, VideoJob
+from retarget.pipeline.models import load_model
+from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
+from retarget.pipeline.source import fit_photo, rebuilding_notes
+from retarget.pipeline.source_cache import cached_source
+from retarget.pipeline.surface import DriverRange
+from retarget.pipeline.watermark import Watermark
+from retarget.pose.extractor import TrackResult
+from retarget.pose.photo import track_of_pose
+from retarget.records import ClipInfo
+from retarget.video.writer import VideoWriter
+
+__all__ = ["Studio"]
+
+_LATER: Final = ("driver", "transparent")
+"""Backgrounds that aren't opened before the driver is read."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """All that is needed to draw a person, before it is known what they do.
+
+    Attributes:
+        retargeter: the person, modelled, and what draws them.
+    """
+
+    retargeter: Retargeter
+
+    @classmethod
+    def open(cls, job: VideoJob, photo: Photo) -> Studio:
+        """Model the photo and draw it once: compiled loops are loaded (at their first use ever, compiled) then.
+
+        Args:
+            job: the job.
+            photo: its photo, as read.
+
+        Raises:
+            ModelError, DeviceError: the network can't be loaded.
+            PersonNotFoundError: the photo shows nobody.
+            UsageError, InputError: the background can't be read.
+        """
+        model = load_model(job.render.model, job.render.device)
+        rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
+        config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
+        source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
+        retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
+        if job.render.background not in _LATER:
+            open_background(job.render.background, source).close()  # one that can't be read ends the job now
+        next(retargeter.render(retargeter.plan(track_of_pose(source.pose))))
+        return cls(retargeter)
+
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """Return what the user should know of the photo: (code, text)."""
+        source = self.retargeter.source
+        score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
+        return (*score.warnings, *rebuilding_notes(source.person))
+
+    def plan(self, job: VideoJob, result: TrackResult, progress: JobProgress) -> MotionPlan:
+        """Carry the driver's motion over.
+
+        Args:
+            job: the job.
+            result: what was read of the driver.
+            progress: told how far it is.
+
+        Returns:
+            The plan.
+        """
+        progress.begin("following", len(result.track))
+        try:
+            driver = DriverRange(job.driver, job.start_seconds, job.end_seconds)
+            return self.retargeter.plan(result.track, driver, progress.advance)
+        finally:
+            progress.end()
+
+    def render(
+        self, job: VideoJob, clip: ClipInfo, plan: MotionPlan, result: TrackResult, progress: JobProgress
+    ) -> tuple[tuple[str, str], ...]:
+        """Draw all frames and write the output.
+
+        Args:
+            job: the job.
+            clip: the driver's facts.
+            plan: the motion.
+            result: what was read of the driver.
+            progress: told how far it is.
+
+        Returns:
+            (code, text) of what could not be carried over.
+
+        Raises:
+            RetargetError: see `retarget.errors`; nothing is left behind.
+        """
+        size_hw = self.retargeter.source.size_hw
+        background = self._background(job, result)
+        mark = Watermark(job.render.watermark, size_hw)
+        writer = VideoWriter(
+            job.output,
+            size_hw,
+            result.track.time_base,
+            clip.average_rate,
+            job.encode,
+            alpha=background is None,
+            overwrite=job.overwrite,
+            audio_source=job.driver,
+            audio_range=(job.start_seconds, job.end_seconds),
+        )
+        progress.begin("rendering", len(plan))
+
+        def write(frame: RenderedFrame) -> None:
+            is_last = frame.index == len(plan) - 1
+            writer.write(mark.draw(frame.image), frame.pts, result.track.last_duration if is_last else None)
+            progress.advance(frame.index + 1)
+
+        try:
+            with writer:
+                consume_behind(self.retargeter.render(plan, background), write)
+        finally:
+            progress.end()
+            if background is not None:
+                background.close()
+        return writer.warnings
+
+    def _background(self, job: VideoJob, result: TrackResult) -> Background | None:
+        """Open what is behind the person; None for transparency."""
+        if job.render.background == "transparent":
+            return None
+        source = self.retargeter.source
+        if job.render.background != "driver":
+            return open_background(job.render.background, source)
+        start, end = job.start_seconds, job.end_seconds
+        return DriverRoom(job.driver, result.track, source.size_hw, start_seconds=start, end_seconds=end)
