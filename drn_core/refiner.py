@@ -15,6 +15,7 @@ from drn_core.model.crops import CropBox, crop_source, person_crop_box
 from drn_core.model.drn import DRN
 from drn_core.model.native import blend_region, displace_points
 from drn_core.model.records import DRNOutput, to_device
+from drn_core.pictures import picture_tensor
 from drn_core.prior.person import PersonLayers
 from drn_core.prior_input import PriorInputRenderer
 
@@ -93,7 +94,7 @@ class PersonRefiner:
         points = torch.from_numpy(np.asarray(keypoints, np.float32))
         sure = torch.from_numpy(np.asarray(confidence, np.float32))
         box = person_crop_box(points, sure, (photo.shape[0], photo.shape[1]), size_hw)
-        source = crop_source(_picture_tensor(photo), points[None], sure[None], box, size_hw)
+        source = crop_source(picture_tensor(photo), points[None], sure[None], box, size_hw)
         self._renderer = PriorInputRenderer(
             person, box, size_hw, pixels_per_texel=size_hw[0] / (box.size_hw[0] * max(scale, 1e-3))
         )
@@ -148,7 +149,7 @@ class PersonRefiner:
         inside = correction.box.clipped(frame_hw)
         rows, columns = slice(inside.y0, inside.y1), slice(inside.x0, inside.x1)
         with torch.inference_mode():
-            region = _picture_tensor(image[rows, columns]).to(self._device)
+            region = picture_tensor(image[rows, columns]).to(self._device)
             blended = blend_region(output, region, correction.box, frame_hw)
             result = image.copy()
             result[rows, columns] = (blended[0].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
@@ -156,9 +157,5 @@ class PersonRefiner:
 
     def _plate_tensor(self, plate: UInt8Array) -> Tensor:
         if self._plate is None or self._plate[0] is not plate:
-            self._plate = plate, _picture_tensor(plate)
+            self._plate = plate, picture_tensor(plate)
         return self._plate[1]
-
-
-def _picture_tensor(picture: UInt8Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255

@@ -16,6 +16,7 @@ from drn_core.data.augment import flipped
 from drn_core.data.records import TrainingBatch
 from drn_core.errors import DataError
 from drn_core.model.records import DriverInput, DRNInput, SourceInput
+from drn_core.pictures import picture_tensor
 
 __all__ = ["DeepFashionDataset", "read_keypoints", "read_pairs"]
 
@@ -111,7 +112,7 @@ class DeepFashionDataset:
             raise DataError(f"{path}: can't be decoded")
         height, width = picture.shape[:2]
         scaled = cv2.resize(picture, self._size_hw[::-1], interpolation=cv2.INTER_AREA)
-        image = torch.from_numpy(np.ascontiguousarray(scaled[..., ::-1])).permute(2, 0, 1)[None].float() / 255
+        image = picture_tensor(scaled[..., ::-1])
         points, sure = self._joints[name]
         scale = torch.tensor([self._size_hw[1] / width, self._size_hw[0] / height])
         return image, ((points + 0.5) * scale - 0.5)[None], sure[None]

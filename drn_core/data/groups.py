@@ -15,6 +15,7 @@ from torch import Tensor
 from drn_core.data.records import TrainingBatch
 from drn_core.model.crops import CropBox
 from drn_core.model.records import DriverInput, DRNInput, SourceInput
+from drn_core.pictures import picture_tensor
 from drn_core.prior.cloth import extend_colours
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
@@ -103,7 +104,7 @@ class MeshPrior:
         source_box = CropBox(0, 0, round(width * scale), round(height * scale))
         renderer = PriorInputRenderer(person, source_box, (height, width), pixels_per_texel=1 / scale)
         orders = stable_orders(layer_depths(person.body, np.stack([frame.depth for frame in frames]) * scale))
-        background = _picture_tensor(photo.background)
+        background = picture_tensor(photo.background)
         for frame, order in zip(frames, orders, strict=True):
             enlarged = _enlarged_points(frame.keypoints, scale)
             vertices = skin_vertices(person, part_transforms(person.body, enlarged))
@@ -130,7 +131,7 @@ def training_samples(photo: PhotoPicture, frames: list[FramePicture], prior: Pri
         One sample for each frame.
     """
     source = SourceInput(
-        image=_picture_tensor(photo.image),
+        image=picture_tensor(photo.image),
         keypoints=torch.from_numpy(photo.keypoints)[None],
         confidence=torch.from_numpy(photo.confidence)[None],
     )
@@ -139,7 +140,7 @@ def training_samples(photo: PhotoPicture, frames: list[FramePicture], prior: Pri
         samples.append(
             TrainingBatch(
                 inputs=DRNInput(source, driver),
-                target=_picture_tensor(frame.image),
+                target=picture_tensor(frame.image),
                 target_mask=_map_tensor(frame.mask),
                 target_flow=None if frame.flow is None else torch.from_numpy(frame.flow).permute(2, 0, 1)[None],
                 target_visibility=None if frame.visibility is None else _map_tensor(frame.visibility),
@@ -165,10 +166,6 @@ def _enlarged_person(photo: PhotoPicture, scale: float) -> PersonLayers:
             depth=(photo.depth * scale).astype(np.float32),
         )
     )
-
-
-def _picture_tensor(image: UInt8Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
 
 
 def _map_tensor(values: FloatArray) -> Tensor:

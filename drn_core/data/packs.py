@@ -22,6 +22,7 @@ from drn_core.data.augment import augmented
 from drn_core.data.records import TrainingBatch, collate
 from drn_core.errors import DataError
 from drn_core.model.records import DriverInput, DRNInput, SourceInput
+from drn_core.pictures import picture_tensor
 
 __all__ = ["PACK_SUFFIX", "PackDataset", "read_pack_header", "write_pack"]
 
@@ -244,7 +245,7 @@ def _decoded(data: Tensor) -> npt.NDArray[np.uint8]:
 
 
 def _decoded_picture(data: Tensor) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(_decoded(data)[..., ::-1])).permute(2, 0, 1)[None].float() / 255
+    return picture_tensor(_decoded(data)[..., ::-1])
 
 
 def _decoded_maps(data: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from retarget.pipeline.proportions import (
     smooth_scale,
 )
 from retarget.records import Pose, PoseTrack
+from retarget.robust import weighted_medians
 
 __all__ = ["TransferredTrack", "nearest_frame", "transfer_track"]
 
@@ -123,7 +124,7 @@ def _bone_ratios(
     other = measure_proportions(track.keypoints, track.world, track.confidence, relative_scale)
     trust = bone_confidence(source.confidence) * (bone_confidence(track.confidence).mean(0) + 0.05)
     ratio = own.bones / np.maximum(other.bones, 1e-3)
-    body_ratio = _weighted_median(ratio, trust * other.bones)
+    body_ratio = float(weighted_medians(ratio[None], (trust * other.bones)[None])[0])
     limit = config.bone_ratio_limit
     ratio = np.where(bone_confidence(source.confidence) > 0.3, ratio, body_ratio)
     ratio = np.clip(ratio, body_ratio / limit, body_ratio * limit)
@@ -140,19 +141,15 @@ def _bone_ratios(
     limit = np.log(config.bias_length_limit)
     length = ratio * np.exp(np.clip(stretch, -limit, limit) * same_tilt)
     # bones seen alike in photo and reference frame tell the bodies' ratio best
-    return _Ratios(turn * same, length), _weighted_median(length, trust * other.bones * (same_tilt + 0.05))
+    return _Ratios(turn * same, length), float(
+        weighted_medians(length[None], (trust * other.bones * (same_tilt + 0.05))[None])[0]
+    )
 
 
 def _angle_between(a: Array, b: Array) -> Array:
     """Angle in radians between vectors (N, 3)."""
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1) + 1e-9
     return np.asarray(np.arccos(np.clip((a * b).sum(-1) / norms, -1.0, 1.0)))
-
-
-def _weighted_median(values: Array, weights: Array) -> float:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
 
 
 def _held_weight(confidence: Array, sigma_frames: float) -> Array:

@@ -7,12 +7,13 @@ by the detail at it, and every summary says how much detail there was.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from retarget.records import FloatArray
+from retarget.robust import weighted_medians
 
 __all__ = ["FlowField", "JointFlow", "TrunkFlow", "joint_flow", "trunk_flow"]
 
@@ -125,9 +126,9 @@ def joint_flow(
     counts = is_inside & allowed[layers[:, None], y, x]
     flow, gradient = field.forth[y, x], field.gradient[y, x]
     weight = _detail(gradient) * counts
-    shift = np.stack([_weighted_median(flow[..., axis], weight) for axis in (0, 1)], axis=-1)
-    spread = _weighted_median(np.linalg.norm(flow - shift[:, None], axis=-1), weight)
-    error = _weighted_median(field.disagreement(x, y), weight)
+    shift = np.stack([weighted_medians(flow[..., axis], weight) for axis in (0, 1)], axis=-1)
+    spread = weighted_medians(np.linalg.norm(flow - shift[:, None], axis=-1), weight)
+    error = weighted_medians(field.disagreement(x, y), weight)
     share = counts.mean(axis=1)
     is_enough = (share * np.pi * radii**2 >= _MIN_PIXELS) & (counts.sum(axis=1) >= _MIN_PIXELS)
     return JointFlow(
@@ -165,9 +166,9 @@ def trunk_flow(field: FlowField, on_trunk: BoolArray) -> TrunkFlow:
         slope = (weight * away.conj() * (flow - mean_flow)).sum() / ((weight * np.abs(away) ** 2).sum() + 1e-9)
         middle = mean_flow - slope * mean_point
         residual = np.abs(middle + slope * points - flow)
-        spread = float(_weighted_median(residual[None], detail[None])[0])
+        spread = float(weighted_medians(residual[None], detail[None])[0])
         weight = detail / (1 + (residual / (1.5 * spread + 0.05)) ** 2)
-    error = float(_weighted_median(field.disagreement(columns, rows)[None], detail[None])[0])
+    error = float(weighted_medians(field.disagreement(columns, rows)[None], detail[None])[0])
     texture = float(_texture(gradient[None], np.ones((1, len(rows)), bool))[0])
     return TrunkFlow((middle.real, middle.imag, slope.real, slope.imag), spread, error, texture)
 
@@ -187,13 +188,3 @@ def _texture(gradient: FloatArray, counts: BoolArray) -> DoubleArray:
     )
     least = (xx + yy) / 2 - np.sqrt((xx - yy) ** 2 / 4 + xy**2)
     return np.asarray(np.sqrt(np.maximum(least, 0)), np.float64)
-
-
-def _weighted_median(values: npt.NDArray[np.floating[Any]], weight: npt.NDArray[np.floating[Any]]) -> DoubleArray:
-    """Median per row: (J, N), (J, N) -> (J,); 0 where all weights are 0."""
-    order = np.argsort(values, axis=1)
-    reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
-    total = reached[:, -1:]
-    middle = np.argmax(reached >= total / 2, axis=1)[:, None]
-    median = np.take_along_axis(np.take_along_axis(values, order, axis=1), middle, axis=1)
-    return np.where(total > 0, median, 0)[:, 0].astype(np.float64)

@@ -15,6 +15,7 @@ from drn_core.data.packs import PACK_SUFFIX, write_pack
 from drn_core.data.records import TrainingBatch
 from drn_core.model.crops import CropBox, crop_maps, crop_source, person_crop_box
 from drn_core.model.records import DRNInput
+from drn_core.pictures import picture_tensor
 from drn_core.prior.render import skin_vertices
 from drn_core.prior.transforms import part_transforms
 from drn_core.prior_input import PriorInputRenderer
@@ -171,10 +172,10 @@ def _samples(
     source = build_source(pictures[0], estimator=estimator, where=where)
     retargeter = Retargeter(source)
     plan = retargeter.plan(track)
-    plate = _picture_tensor(source.plate)
+    plate = picture_tensor(source.plate)
     source_box = _box(source.pose.keypoints, source.pose.confidence, source.size_hw, options)
     points, sure = torch.from_numpy(source.pose.keypoints)[None], torch.from_numpy(source.pose.confidence)[None]
-    source_input = crop_source(_picture_tensor(source.rgb), points, sure, source_box, options.size_hw)
+    source_input = crop_source(picture_tensor(source.rgb), points, sure, source_box, options.size_hw)
     texel_px = options.size_hw[0] / source_box.size_hw[0]
     renderer = PriorInputRenderer(source.person, source_box, options.size_hw, pixels_per_texel=texel_px)
     for index, picture in zip(indices, pictures[1:], strict=True):
@@ -185,7 +186,7 @@ def _samples(
         )
         mask = _mask(picture, estimator, where)
         # The plate, not the room's noise of this moment, is what the product puts behind the person.
-        target = mask * _picture_tensor(picture) + (1 - mask) * plate
+        target = mask * picture_tensor(picture) + (1 - mask) * plate
         yield TrainingBatch(
             inputs=DRNInput(source_input, driver),
             target=crop_maps(target, box, options.size_hw).clamp(0, 1),
@@ -215,10 +216,6 @@ def _mask(picture: UInt8Array, estimator: PoseEstimator, where: str) -> torch.Te
     if found.mask is None:
         raise InputError(f"{where}: the estimator gives no mask")
     return torch.from_numpy(np.ascontiguousarray(found.mask, np.float32))[None, None]
-
-
-def _picture_tensor(picture: UInt8Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
 
 
 def _rate_hz(track: PoseTrack) -> float:

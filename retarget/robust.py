@@ -1,0 +1,30 @@
+"""Statistics that outliers don't move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["weighted_medians"]
+
+
+def weighted_medians(
+    values: npt.NDArray[np.floating[Any]], weights: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
+    """Compute the median of each row.
+
+    Args:
+        values: (J, N).
+        weights: (J, N), not negative.
+
+    Returns:
+        (J,), the first value at which half of the row's weight is reached; 0 where all weights are 0.
+    """
+    order = np.argsort(values, axis=1)
+    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
+    total = reached[:, -1:]
+    middle = np.argmax(reached >= total / 2, axis=1)[:, None]
+    median = np.take_along_axis(np.take_along_axis(values, order, axis=1), middle, axis=1)
+    return np.where(total > 0, median, 0)[:, 0].astype(np.float64)
