@@ -36,6 +36,7 @@ _LONGEST = 0.04  # longer flows fade out: they are errors of matching more often
 # A reading counts less as the picture brought back by the flow differs from the posed one (grey levels, of 255), and as
 # the flow there and back misses its start (pixels).
 _GREY_ERROR, _ROUND_TRIP_ERROR = 25.0, 1.5
+_PATCH = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3)), -1).reshape(-1, 2).astype(np.float32)
 _WINDOW_MARGIN = 24
 # Weight of "no motion" among the readings, in readings: what is hardly seen stays with its skeleton.
 _STILL = 0.15
@@ -105,16 +106,26 @@ class SurfaceTracker:
         target_xy = skin_vertices(self._person, part_transforms(self._person.body, keypoints, scale))
         posed = self._renderer.rasterize(target_xy, depth, order)
         corner, shown, drawn = self._compared(image, posed)
-        flow, trust = _trusted_flow(self._flow, drawn, shown)
-        limit = _LONGEST * self._height_px * scale
-        length = np.hypot(flow[..., 0], flow[..., 1])
-        trust *= 1.0 - np.clip((length - limit) / limit, 0.0, 1.0)
-        pixel = np.round(target_xy).astype(int) - corner
-        inside = ((pixel >= 0) & (pixel < trust.shape[::-1])).all(1)
-        x, y = np.where(inside[:, None], pixel, 0).T
-        weight = inside * trust[y, x] * self._is_seen(posed, target_xy)
-        readings = np.column_stack([flow[y, x] * weight[:, None], weight]).astype(np.float32)
+        pixel = np.round(target_xy).astype(np.int64) - corner
+        seen = np.flatnonzero(self._is_seen(posed, target_xy))
+        readings = np.zeros((len(target_xy), 3), np.float32)
+        readings[seen] = self._read(drawn, shown, pixel[seen], _LONGEST * self._height_px * scale)
         return np.asarray(self._gather @ readings, np.float32)
+
+    def _read(self, drawn: UInt8, shown: UInt8, pixels: npt.NDArray[np.int64], limit: float) -> Float:
+        """Flow from the drawn to the shown picture at pixels (N, 2), times its weight, and the weight: (N, 3)."""
+        flow = self._flow.calc(drawn, shown, None)[pixels[:, 1], pixels[:, 0]]
+        back = self._flow.calc(shown, drawn, None)
+        ends = (pixels + flow).astype(np.float32)
+        round_trip = (
+            flow + cv2.remap(back, ends[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+        )
+        found = _patches(shown, ends)
+        wanted = _patches(drawn, pixels.astype(np.float32))
+        error = np.abs(found - wanted).mean(1)
+        weight = np.exp(-((np.hypot(*round_trip.T) / _ROUND_TRIP_ERROR) ** 2) - (error / _GREY_ERROR) ** 2)
+        weight *= 1.0 - np.clip((np.hypot(*flow.T) - limit) / limit, 0.0, 1.0)
+        return np.column_stack([flow * weight[:, None], weight]).astype(np.float32)
 
     def _compared(self, image: UInt8, posed: PriorFrame) -> tuple[npt.NDArray[np.int64], UInt8, UInt8]:
         """The corner (x, y) of the person's surroundings; these in grey as the frame shows them and as drawn."""
@@ -180,17 +191,10 @@ class SurfaceTracker:
         return csr_matrix(entries, shape=shape)
 
 
-def _trusted_flow(matcher: cv2.DISOpticalFlow, drawn: UInt8, shown: UInt8) -> tuple[Float, Float]:
-    """Flow (H, W, 2) from the drawn to the shown picture, and how far it can be trusted, (H, W) in [0, 1]."""
-    flow, back = matcher.calc(drawn, shown, None), matcher.calc(shown, drawn, None)
-    height, width = drawn.shape
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    at_x, at_y = x + flow[..., 0], y + flow[..., 1]
-    returned = flow + cv2.remap(back, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    fetched = cv2.remap(shown, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    error = cv2.blur(cv2.absdiff(drawn, fetched).astype(np.float32), (5, 5))
-    trust = np.exp(-(returned**2).sum(-1) / _ROUND_TRIP_ERROR**2 - (error / _GREY_ERROR) ** 2)
-    return np.asarray(flow, np.float32), np.asarray(trust, np.float32)
+def _patches(grey: UInt8, centres: Float) -> Float:
+    """Sample the surroundings of points (N, 2): (N, 25) grey levels."""
+    places = centres[:, None] + _PATCH
+    return np.asarray(cv2.remap(grey, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _control_points(mesh: LayerMesh, layers: npt.NDArray[np.int32], spacing_px: float) -> npt.NDArray[np.int64]:
