@@ -113,7 +113,8 @@ class RenderConfig:
     """How the output is drawn.
 
     Attributes:
-        model: "prior" (geometry alone), "default" (the shipped network) or a checkpoint file.
+        model: "prior" (geometry alone), "default" (the shipped network), "fast" (the same on smaller crops) or a
+            checkpoint file.
         device: "auto", "cpu" or "cuda[:N]".
         max_side_px: longer photos are scaled down to this before anything else; None keeps the default limit.
         background: "source", "driver", "transparent", "#rrggbb", or the path of an image or video.

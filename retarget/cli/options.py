@@ -51,7 +51,9 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides how a picture looks; all defaults are the configurations' own."""
     pose, render, transfer = PoseConfig(), RenderConfig(), TransferConfig()
     add = parser.add_argument
-    add("--model", default=render.model, metavar="NAME|FILE", help="prior, default, or a checkpoint (%(default)s)")
+    add(
+        "--model", default=render.model, metavar="NAME|FILE", help="prior, default, fast, or a checkpoint (%(default)s)"
+    )
     add("--device", default=render.device, metavar="DEVICE", help="auto, cpu or cuda[:N] (%(default)s)")
     add("--size", type=_size, default=render.max_side_px, metavar="PIXELS", help="longer side of the output (native)")
     add(

@@ -10,14 +10,14 @@ from retarget.errors import ModelError
 __all__ = ["DEFAULT_WEIGHTS", "weights_of"]
 
 DEFAULT_WEIGHTS: Final = Path(__file__).parent.parent / "assets" / "default.safetensors"
-"""The shipped network; where there is none, "default" is the prior."""
+"""The shipped network; where there is none, "default" and "fast" are the prior."""
 
 
 def weights_of(name: str) -> Path | None:
     """Return the weights file of a model.
 
     Args:
-        name: "prior", "default" or the path of a weights file.
+        name: "prior", "default", "fast" (the same network on smaller crops) or the path of a weights file.
 
     Returns:
         The file; None for geometry alone.
@@ -25,9 +25,12 @@ def weights_of(name: str) -> Path | None:
     Raises:
         ModelError: no such model or file.
     """
-    if name == "prior" or (name == "default" and not DEFAULT_WEIGHTS.exists()):
+    is_shipped = name in {"default", "fast"}
+    if name == "prior" or (is_shipped and not DEFAULT_WEIGHTS.exists()):
         return None
-    path = DEFAULT_WEIGHTS if name == "default" else Path(name)
+    path = DEFAULT_WEIGHTS if is_shipped else Path(name)
     if not path.exists():
-        raise ModelError(f"--model {name}: no such model or file", hint="use prior, default or a .safetensors file")
+        raise ModelError(
+            f"--model {name}: no such model or file", hint="use prior, default, fast or a .safetensors file"
+        )
     return path

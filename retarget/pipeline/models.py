@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 
@@ -13,6 +14,9 @@ from retarget.errors import DeviceError, ModelError
 from retarget.pipeline.model_files import weights_of
 
 __all__ = ["LoadedModel", "load_model", "pick_device"]
+
+_CELL: Final = 16
+"""Crops are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def load_model(name: str, device: str = "auto") -> LoadedModel | None:
     """Load what `--model` names.
 
     Args:
-        name: "prior", "default" or the path of a weights file.
+        name: "prior", "default", "fast" or the path of a weights file.
         device: see `pick_device`.
 
     Returns:
@@ -75,5 +79,18 @@ def load_model(name: str, device: str = "auto") -> LoadedModel | None:
         checkpoint = load_checkpoint(path, device=where)
     except DRNError as error:
         raise ModelError(str(error), hint="use a file that `retarget train` wrote") from error
-    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
-    return LoadedModel(checkpoint.model, checkpoint.config.size_hw, where, dtype)
+    size_hw = checkpoint.config.size_hw
+    if name == "fast":
+        size_hw = (_smaller(size_hw[0]), _smaller(size_hw[1]))
+    return LoadedModel(checkpoint.model, size_hw, where, _dtype(where))
+
+
+def _smaller(length: int) -> int:
+    """Three quarters, as a multiple of the network's coarsest cell."""
+    return max(length * 3 // 4 // _CELL * _CELL, _CELL)
+
+
+def _dtype(device: torch.device) -> torch.dtype:
+    """Half precision where the machine computes it faster than single; elsewhere it is emulated."""
+    is_quick = device.type == "cuda" or torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if is_quick else torch.float32

@@ -14,6 +14,7 @@ from drn_core.prior.person import build_person
 from retarget.config import RenderConfig
 from retarget.errors import DeviceError, ModelError
 from retarget.person.matte import Matte
+from retarget.pipeline import model_files
 from retarget.pipeline.model_files import DEFAULT_WEIGHTS
 from retarget.pipeline.models import load_model, pick_device
 from retarget.pipeline.retargeter import Retargeter
@@ -43,6 +44,16 @@ def test_the_prior_is_no_network() -> None:
 
 def test_default_is_the_prior_until_weights_ship() -> None:
     assert (load_model("default", "cpu") is None) == (not DEFAULT_WEIGHTS.exists())
+
+
+def test_fast_is_the_same_network_on_smaller_crops(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "DEFAULT_WEIGHTS", weights)
+    default, fast = load_model("default", "cpu"), load_model("fast", "cpu")
+    assert default is not None
+    assert fast is not None
+    assert (default.size_hw, fast.size_hw) == ((256, 256), (192, 192))
+    states = (model.network.state_dict() for model in (default, fast))
+    assert all(torch.equal(a, b) for a, b in zip(*(state.values() for state in states), strict=True))
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
