@@ -17,12 +17,13 @@ from drn_core.config import TrainConfig
 from drn_core.config_json import to_json
 from drn_core.data.feed import PairDataset, batches
 from drn_core.data.records import TrainingBatch, collate
-from drn_core.errors import TrainingError
+from drn_core.errors import CheckpointError, TrainingError
 from drn_core.losses.adversarial import ImagePool
 from drn_core.losses.flow import Features
 from drn_core.model.build import build_drn
 from drn_core.model.checkpoint import ModelCard, save_checkpoint
 from drn_core.model.discriminator import DiscriminatorPair
+from drn_core.model.drn import DRN
 from drn_core.model.records import to_device
 from drn_core.skeleton import NUM_JOINTS
 from drn_core.training.distributed import Processes, is_true_anywhere
@@ -73,9 +74,12 @@ class TrainingRun:
         processes: this process among its peers.
         features: extractor of feature terms, or None.
         card: what the weights file says of its origin; steps and metrics are filled in.
-        initial: weights to start from, e.g. of another run; None starts at random.
+        initial: weights to start from, e.g. of another run or of a network with more parts; None starts at random.
         on_progress: called at every log interval, by the first process.
         tensorboard: mirror the log to TensorBoard if it is installed.
+
+    Raises:
+        CheckpointError: the weights to start from lack some of the network's.
     """
 
     def __init__(
@@ -98,7 +102,7 @@ class TrainingRun:
         torch.manual_seed(config.seed)
         model = build_drn(config.network).to(processes.device)
         if initial is not None:
-            model.load_state_dict(initial)
+            _take_over(model, initial)
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         is_adversarial = any(phase.loss.adversarial for phase in config.phases)
         adversaries = DiscriminatorPair(_num_joints(train_data), base_channels=config.discriminator_channels)
@@ -342,6 +346,15 @@ def _flatten(record: Any, prefix: str = "") -> dict[str, torch.Tensor]:
         elif hasattr(value, "__dataclass_fields__"):
             tensors |= _flatten(value, f"{prefix}{name}.")
     return tensors
+
+
+def _take_over(model: DRN, initial: dict[str, torch.Tensor]) -> None:
+    """Start from weights; parts that only their network has are left out."""
+    own = model.state_dict()
+    unfit = [name for name, value in own.items() if name not in initial or initial[name].shape != value.shape]
+    if unfit:
+        raise CheckpointError(f"the weights to start from lack {len(unfit)} of {len(own)} values, such as {unfit[0]}")
+    model.load_state_dict({name: initial[name] for name in own})
 
 
 def _num_joints(data: PairDataset) -> int:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from drn_core.config import TrainConfig
-from drn_core.errors import TrainingError
+from drn_core.errors import CheckpointError, TrainingError
 from drn_core.model.checkpoint import load_checkpoint
 from drn_core.training import state as state_module
 from drn_core.training.distributed import Processes
@@ -53,6 +53,17 @@ def test_resumed_run_has_the_same_losses(config: TrainConfig, stop: int, tmp_pat
     whole, parts = losses(tmp_path / "whole"), losses(tmp_path / "parts")
     assert [step for step, _ in parts] == list(range(1, config.total_steps + 1))
     assert parts == whole
+
+
+def test_a_run_starts_from_a_network_with_more_parts_but_not_from_one_with_fewer(tmp_path: Path) -> None:
+    wide = WARP_RECIPE
+    narrow = replace(wide, network=replace(wide.network, global_drm=None, face_drm=None))
+    whole = make_run(wide, tmp_path / "wide").state.model.state_dict()
+    start = make_run(narrow, tmp_path / "narrow", initial=whole).state.model.state_dict()
+    assert 0 < len(start) < len(whole)
+    assert all(torch.equal(value, whole[name]) for name, value in start.items())
+    with pytest.raises(CheckpointError, match="lack"):
+        make_run(wide, tmp_path / "back", initial=start)
 
 
 def test_every_term_is_logged_by_name(tmp_path: Path) -> None:
