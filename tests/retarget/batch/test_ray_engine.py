@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,25 +25,37 @@ if importlib.util.find_spec("ray") is None:
     skip_or_fail("ray", "Ray is not installed: pip install 'retarget[ray]'")
 
 
+@contextlib.contextmanager
+def ray_node(environment: dict[str, str], log_file: Path, *where: str) -> Iterator[psutil.Process]:
+    """A Ray node of two processors."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *where, "--node-ip-address=127.0.0.1",
+               "--num-cpus=2", "--disable-usage-stats", "--object-store-memory=80000000"]  # fmt: skip
+    with log_file.open("wb") as log:
+        node = psutil.Popen(command, env=environment, stdout=log, stderr=log)
+        wait_for(lambda: b"Ray runtime started" in log_file.read_bytes())
+        try:
+            yield node
+        finally:
+            kill_family(node)
+
+
+def kill_family(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [process, *process.children(recursive=True)]
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(family, timeout=10)
+
+
 @pytest.fixture(scope="module")
 def address(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Ray of two processors, for all tests of the file."""
+    """A Ray of one node, for all tests of the file."""
     environment["RAY_AUTH_MODE"] = "disabled"  # it listens on this machine only, for a minute
     port = 20_000 + os.getpid() % 20_000
-    log = (tmp_path_factory.mktemp("ray") / "log.txt").open("wb")
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}",
-               "--node-ip-address=127.0.0.1", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats",
-               "--object-store-memory=80000000"]  # fmt: skip
-    head = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    wait_for(lambda: b"Ray runtime started" in Path(log.name).read_bytes())
-    yield f"127.0.0.1:{port}"
-    family = psutil.Process(head.pid).children(recursive=True)
-    head.kill()
-    head.wait()
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    log.close()
+    log = tmp_path_factory.mktemp("ray") / "log.txt"
+    with ray_node(environment, log, "--head", f"--port={port}", "--include-dashboard=false"):
+        yield f"127.0.0.1:{port}"
 
 
 def ray_workers() -> list[psutil.Process]:
@@ -86,6 +97,22 @@ def test_a_killed_ray_worker_is_replaced(tmp_path: Path, inputs: Path, start: St
     assert code == 0, err
     assert "was lost" in err
     assert summary(tmp_path)["jobs"][0]["tries"] == 2
+    assert hidden(tmp_path / "out") == []
+
+
+def test_jobs_of_a_lost_node_go_on_elsewhere(
+    tmp_path: Path, inputs: Path, start: Start, address: str, environment: dict[str, str]
+) -> None:
+    path = manifest(tmp_path, inputs, "a.jpg,d.mp4,out/1.mp4,2.2", "b.jpg,d.mp4,out/2.mp4,2.2")
+    with ray_node(environment, tmp_path / "log.txt", f"--address={address}") as second:
+        process = start(path, "--engine", "ray", "--address", address, "--retries", 2, "--workers", 2)
+        wait_for(lambda: len(ray_workers()) == 2 and list((tmp_path / "out").glob(".retarget-*.part")), process)
+        kill_family(second)
+        code, _, err = finish(process)
+    assert code == 0, err
+    assert "was lost" in err
+    assert statuses(tmp_path) == ["done", "done"]
+    assert sorted(job["tries"] for job in summary(tmp_path)["jobs"]) == [1, 2]
     assert hidden(tmp_path / "out") == []
 
 
