@@ -17,7 +17,7 @@ import numba
 
 from kernels.cache import cache_folder
 
-__all__ = ["Array", "Integer", "Real", "compiled", "inlined"]
+__all__ = ["OPTIONS", "Array", "Four", "Integer", "Pair", "Real", "Rows", "Shape", "compiled", "inlined"]
 
 Array: TypeAlias = Any
 """A numpy array; its shape is in the docstring."""
@@ -28,14 +28,26 @@ Real: TypeAlias = Any
 Integer: TypeAlias = Any
 """A Python or numpy integer."""
 
+Four: TypeAlias = tuple[Any, Any, Any, Any]
+"""Something for each of the texels around a position: upper left, lower left, upper right, lower right."""
+
+Pair: TypeAlias = tuple[Any, Any]
+"""Something for each of two neighbours along an axis."""
+
+Shape: TypeAlias = tuple[Integer, Integer, Integer]
+"""Height, width and channels of a picture."""
+
+Rows: TypeAlias = tuple[Integer, Integer]
+"""The first of some rows, and the one after the last."""
+
 # Without numba's run time a function can't allocate, and does not count references to each slice it takes: counting
 # is atomic, and cost up to half of the time of a loop over pixels. Scratch memory therefore comes in as an argument.
-_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 # Pieces that are compiled into loops of other files.
-_SHARED = ("jit.py", "sampling.py", "simd.py", "storage.py")
+_SHARED = ("jit.py", "lanes.py", "sampling.py", "simd.py", "storage.py")
 
-inlined = functools.partial(numba.njit, forceinline=True, **_OPTIONS)
+inlined = functools.partial(numba.njit, forceinline=True, **OPTIONS)
 """Decorate a piece that only compiled functions call."""
 
 
@@ -52,7 +64,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = before or str(cache_folder(f"loops-{_digest_shared()}"))
         try:
-            loop: Callable[..., Any] = numba.njit(cache=True, **_OPTIONS, **options)(function)
+            loop: Callable[..., Any] = numba.njit(cache=True, **OPTIONS, **options)(function)
         finally:
             numba.config.CACHE_DIR = before
         return loop

@@ -11,8 +11,9 @@ from torch import Tensor
 from kernels.cpu.jit import Array
 from kernels.cpu.memory import allocate
 from kernels.cpu.storage import array_of
+from kernels.cpu.transpose import to_channels_first, to_channels_last
 
-__all__ = ["allocate_as", "from_texels", "is_texels", "to_planes", "to_texels"]
+__all__ = ["allocate_planes", "allocate_texels", "formatted_as", "from_texels", "is_texels", "to_planes", "to_texels"]
 
 
 def is_texels(tensor: Tensor) -> bool:
@@ -22,35 +23,37 @@ def is_texels(tensor: Tensor) -> bool:
 
 def to_planes(tensor: Tensor) -> Array:
     """View (or copy) as (B, C * H * W), row by row."""
-    return _rows(tensor.contiguous(), tensor.shape[0])
+    return _rows(to_channels_first(tensor), tensor.shape[0])
 
 
 def to_texels(tensor: Tensor) -> Array:
     """View (or copy) as (B, H * W * C), channels last."""
-    last = tensor.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-    return _rows(last, tensor.shape[0])
+    return _rows(to_channels_last(tensor).permute(0, 2, 3, 1), tensor.shape[0])
 
 
-def from_texels(texels: Array, like: Tensor) -> Tensor:
+def formatted_as(like: Tensor, tensor: Tensor) -> Tensor:
+    """Bring a (B, C, H, W) tensor to the memory format of another: channels-last, or contiguous."""
+    return to_channels_last(tensor) if is_texels(like) else to_channels_first(tensor)
+
+
+def from_texels(texels: Tensor, like: Tensor) -> Tensor:
     """Turn (B, H * W * C) into a tensor with the shape, dtype and memory format of `like`."""
     batch, channels, height, width = like.shape
-    last = torch.from_numpy(texels).view(batch, height, width, channels).permute(0, 3, 1, 2)
-    memory_format = torch.channels_last if is_texels(like) else torch.contiguous_format
-    return last.to(like.dtype).contiguous(memory_format=memory_format)
+    last = texels.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    return formatted_as(like, last.to(like.dtype))
 
 
-def allocate_as(like: Tensor, size_hw: Sequence[int], *, as_texels: bool = False) -> tuple[Tensor, Array]:
-    """Allocate a result of another size with the batch, channels, dtype and format of `like` (or channels last).
+def allocate_planes(shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Array]:
+    """Allocate a contiguous (B, C, H, W) result; also returns its memory as (B, C * H * W)."""
+    out = allocate(shape, dtype)
+    return out, _rows(out, shape[0])
 
-    Returns:
-        The (B, C, H, W) tensor, and its memory as (B, H * W * C) or (B, C * H * W).
-    """
-    batch, channels = like.shape[:2]
-    if as_texels or is_texels(like):
-        raw = allocate((batch, *size_hw, channels), like.dtype)
-        return raw.permute(0, 3, 1, 2), _rows(raw, batch)
-    raw = allocate((batch, channels, *size_hw), like.dtype)
-    return raw, _rows(raw, batch)
+
+def allocate_texels(shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Array]:
+    """Allocate a channels-last (B, C, H, W) result; also returns its memory as (B, H * W * C)."""
+    batch, channels, height, width = shape
+    out = allocate((batch, height, width, channels), dtype)
+    return out.permute(0, 3, 1, 2), _rows(out, batch)
 
 
 def _rows(contiguous: Tensor, batch: int) -> Array:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
-from kernels.cpu.layout import allocate_as, from_texels, to_texels
+from kernels.cpu.jit import Array, Integer, Real, Rows, Shape, compiled, inlined
+from kernels.cpu.lanes import LANES, read_lanes, spread, sum_lanes, whole_lanes, write_lanes
+from kernels.cpu.layout import allocate_texels, formatted_as, from_texels, to_texels
+from kernels.cpu.memory import allocate_zeros, sum_in_order
 from kernels.cpu.sampling import clamped_position, inside_index, is_finite
 from kernels.cpu.storage import array_of, load, store
-from kernels.cpu.threads import run_bands
+from kernels.cpu.threads import run_bands, run_rows
 
 __all__ = ["backward", "forward"]
 
@@ -26,25 +27,22 @@ _PIXELS_PER_BAND = 4096
 
 def forward(features: Tensor, flow: Tensor, logits: Tensor, border: bool) -> Tensor:
     """Weigh the neighbourhood of the flow's target; arguments and result as in `kernels.local_attention`."""
-    _, channels, height, width = features.shape
+    batch, channels, height, width = features.shape
     out_height, out_width = flow.shape[2:]
     size = math.isqrt(logits.shape[1])
-    out, results = allocate_as(features, (out_height, out_width))
+    out, results = allocate_texels((batch, channels, out_height, out_width), features.dtype)
     if features.numel() == 0:
-        return out.zero_()
-    step = 1 if out.is_contiguous() else channels
+        return formatted_as(features, out.zero_())
     images, flows, scores = to_texels(features), array_of(flow.contiguous()), array_of(logits.contiguous())
 
-    def attend(first: int, last: int) -> None:
-        scratch = (np.empty(size * size, flows.dtype), np.empty((size + 1) ** 2, flows.dtype))
-        total = np.empty(channels, dtype=flows.dtype)
-        for b in range(first // out_height, -(-last // out_height)):
-            rows = (max(first - b * out_height, 0), min(last - b * out_height, out_height))
-            sizes = (height, width, channels, step, size)
-            _attend(images[b], flows[b], scores[b], results[b], *sizes, border, *rows, *scratch, total)
+    def attend(b: int, first: int, last: int) -> None:
+        patch = (size + 1) ** 2
+        scratch = (np.empty(size * size, flows.dtype), np.empty(patch, flows.dtype), np.empty(patch, np.int64))
+        inputs = (images[b], flows[b], scores[b], results[b])
+        _attend(*inputs, (height, width, channels), size, border, (first, last), *scratch)
 
-    run_bands(attend, out.shape[0] * out_height, grain=-(-_PIXELS_PER_BAND // max(out_width, 1)))
-    return out
+    run_rows(attend, batch, (out_height, out_width), pixels=_PIXELS_PER_BAND)
+    return formatted_as(features, out)
 
 
 def backward(
@@ -57,25 +55,27 @@ def backward(
     images, gradients = to_texels(features), to_texels(gradient)
     flows, scores = array_of(flow.contiguous()), array_of(logits.contiguous())
     num_groups = -(-channels // _CHANNELS_PER_GROUP)
-    for_image = np.zeros((batch, height * width * channels), dtype=flows.dtype)
-    for_flow = np.zeros((max(num_groups, 1), batch, 2, out_height, out_width), dtype=flows.dtype)
-    for_logits = np.zeros((max(num_groups, 1), batch, size * size, out_height, out_width), dtype=flows.dtype)
+    planes = (max(num_groups, 1), batch)
+    for_image = allocate_zeros((batch, height * width * channels), flow.dtype)
+    for_flow = allocate_zeros((*planes, 2, out_height, out_width), flow.dtype)
+    for_logits = allocate_zeros((*planes, size * size, out_height, out_width), flow.dtype)
 
     def derive(first: int, last: int) -> None:
-        scratch = (np.empty(size * size, flows.dtype), np.empty((2, (size + 1) ** 2), flows.dtype))
+        patch = (size + 1) ** 2
+        scratch = (np.empty(size * size, flows.dtype), *np.empty((2, patch), flows.dtype), np.empty(patch, np.int64))
         for task in range(first, last):
             b, group = divmod(task, num_groups)
             span = (group * _CHANNELS_PER_GROUP, min((group + 1) * _CHANNELS_PER_GROUP, channels))
             inputs = (images[b], flows[b], scores[b], gradients[b])
-            results = (for_image[b], for_flow[group, b], for_logits[group, b])
-            _derive(*inputs, *results, height, width, channels, size, *span, border, *scratch)
+            results = map(array_of, (for_image[b], for_flow[group, b], for_logits[group, b]))
+            _derive(*inputs, *results, (height, width, channels), size, span, border, *scratch)
 
     if features.numel() > 0:
         run_bands(derive, batch * num_groups, grain=1)
     return (
         from_texels(for_image, features) if needs[0] else features.new_empty(0),
-        torch.from_numpy(for_flow.sum(axis=0)) if needs[1] else flow.new_empty(0),
-        torch.from_numpy(for_logits.sum(axis=0)) if needs[2] else logits.new_empty(0),
+        sum_in_order(for_flow) if needs[1] else flow.new_empty(0),
+        sum_in_order(for_logits) if needs[2] else logits.new_empty(0),
     )
 
 
@@ -110,8 +110,41 @@ def _fold(weights: Array, size: Integer, right: Real, down: Real, folded: Array)
 
 
 @inlined()
-def _is_outside(index: Integer, size: Integer, border: bool) -> bool:
-    return not border and (index < 0 or index >= size)
+def _find_patch(
+    flow: Array,
+    scores: Array,
+    y: Integer,
+    x: Integer,
+    shape: Shape,
+    size: Integer,
+    border: bool,
+    weights: Array,
+    folded: Array,
+    places: Array,
+) -> tuple[Real, Real]:
+    """Fill in the attention, the folded weights, and where the texels of a patch lie; -1 stands for outside.
+
+    Returns:
+        The fraction that all samples share, across and down; negative where the position is not finite.
+    """
+    height, width, _ = shape
+    side, reach = size + 1, size // 2
+    at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
+    if not is_finite(at_x, at_y):
+        return type(at_x)(-1.0), type(at_x)(-1.0)
+    # As far outside as the patch reaches is as far as any other place.
+    at_x, at_y = clamped_position(at_x, width, reach), clamped_position(at_y, height, reach)
+    left, top = np.floor(at_x), np.floor(at_y)
+    _softmax(scores, y, x, weights)
+    _fold(weights, size, at_x - left, at_y - top, folded)
+    for i in range(side):
+        row = int(top) - reach + i
+        for j in range(side):
+            column = int(left) - reach + j
+            is_inside = row >= 0 and row < height and column >= 0 and column < width
+            place = inside_index(row, height) * width + inside_index(column, width)
+            places[i * side + j] = place if is_inside or border else -1
+    return at_x - left, at_y - top
 
 
 @compiled()
@@ -120,50 +153,39 @@ def _attend(
     flow: Array,
     scores: Array,
     out: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    step: Integer,
+    shape: Shape,
     size: Integer,
     border: bool,
-    first: Integer,
-    last: Integer,
+    rows: Rows,
     weights: Array,
     folded: Array,
-    total: Array,
+    places: Array,
 ) -> None:
-    """Handle rows [first, last) of a flat (H, W, C) image; the last three are scratch memory."""
-    _, out_height, out_width = flow.shape
-    count, reach = np.uintp(channels), size // 2
-    between = np.uintp(1 if step == channels else out_height * out_width)
-    for y in range(first, last):
+    """Handle some rows of a flat (H, W, C) image; the last three are scratch memory."""
+    out_width, count = flow.shape[2], np.uintp(shape[2])
+    whole, zero = whole_lanes(count), flow.dtype.type(0.0)
+    for y in range(*rows):
         for x in range(out_width):
-            at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
-            for i in range(count):
-                total[i] = type(at_x)(0.0)
-            if is_finite(at_x, at_y):
-                # As far outside as the patch reaches is as far as any other place.
-                at_x, at_y = clamped_position(at_x, width, reach), clamped_position(at_y, height, reach)
-                left, top = np.floor(at_x), np.floor(at_y)
-                _softmax(scores, y, x, weights)
-                _fold(weights, size, at_x - left, at_y - top, folded)
-                for i in range(size + 1):
-                    row = int(top) - reach + i
-                    for j in range(size + 1):
-                        column = int(left) - reach + j
-                        if _is_outside(row, height, border) or _is_outside(column, width, border):
-                            continue
-                        weight = folded[i * (size + 1) + j]
-                        texel = inside_index(row, height) * width + inside_index(column, width)
-                        a = np.uintp(texel * channels)
-                        for c in range(count):
-                            total[c] += load(image[a + c]) * weight
-            o = np.uintp((y * out_width + x) * step)
-            for i in range(count):
-                out[o + i * between] = store(out, total[i])
+            right, _ = _find_patch(flow, scores, y, x, shape, size, border, weights, folded, places)
+            if right < zero:
+                places[:] = -1
+            o = np.uintp(y * out_width + x) * count
+            for c in range(np.uintp(0), whole, np.uintp(LANES)):
+                total = spread(zero)
+                for i in range(places.size):
+                    if places[i] >= 0:
+                        texel = np.uintp(places[i]) * count + c
+                        total = total + read_lanes(image, texel) * spread(folded[i])
+                write_lanes(out, o + c, total)
+            for c in range(whole, count):
+                rest = zero
+                for i in range(places.size):
+                    if places[i] >= 0:
+                        rest += load(image[np.uintp(places[i]) * count + c]) * folded[i]
+                out[o + c] = store(out, rest)
 
 
-@compiled(fastmath={"reassoc", "nsz"})
+@compiled()
 def _derive(
     image: Array,
     flow: Array,
@@ -172,46 +194,47 @@ def _derive(
     for_image: Array,
     for_flow: Array,
     for_logits: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
+    shape: Shape,
     size: Integer,
-    channel_first: Integer,
-    channel_last: Integer,
+    span: Rows,
     border: bool,
     weights: Array,
-    tables: Array,
+    folded: Array,
+    matches: Array,
+    places: Array,
 ) -> None:
-    """Handle a span of channels; weights and tables are scratch memory."""
+    """Handle a span of channels; the last four are scratch memory."""
     _, out_height, out_width = flow.shape
-    folded, matches = tables[0], tables[1]
-    count, reach, side = np.uintp(channel_last - channel_first), size // 2, size + 1
+    apart, begin, count = np.uintp(shape[2]), np.uintp(span[0]), np.uintp(span[1] - span[0])
     for y in range(out_height):
         for x in range(out_width):
-            at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
-            if not is_finite(at_x, at_y):
+            right, down = _find_patch(flow, scores, y, x, shape, size, border, weights, folded, places)
+            if right < 0.0:
                 continue
-            at_x, at_y = clamped_position(at_x, width, reach), clamped_position(at_y, height, reach)
-            left, top = np.floor(at_x), np.floor(at_y)
-            right, down = at_x - left, at_y - top
-            _softmax(scores, y, x, weights)
-            _fold(weights, size, right, down, folded)
-            o = np.uintp((y * out_width + x) * channels + channel_first)
-            for i in range(side):
-                row = int(top) - reach + i
-                for j in range(side):
-                    column = int(left) - reach + j
-                    match = type(at_x)(0.0)
-                    if not (_is_outside(row, height, border) or _is_outside(column, width, border)):
-                        texel = inside_index(row, height) * width + inside_index(column, width)
-                        a = np.uintp(texel * channels + channel_first)
-                        weight = folded[i * side + j]
-                        for c in range(count):
-                            for_image[a + c] += load(gradient[o + c]) * weight
-                        for c in range(count):
-                            match += load(gradient[o + c]) * load(image[a + c])
-                    matches[i * side + j] = match
+            above = np.uintp(y * out_width + x) * apart + begin
+            for i in range(places.size):
+                matches[i] = flow.dtype.type(0.0)
+                if places[i] >= 0:
+                    texel = np.uintp(places[i]) * apart + begin
+                    matches[i] = _pull(gradient, above, image, for_image, texel, folded[i], count)
             _unfold(weights, matches, size, right, down, for_flow, for_logits, y, x)
+
+
+@inlined()
+def _pull(
+    gradient: Array, above: Integer, image: Array, for_image: Array, texel: Integer, weight: Real, count: Integer
+) -> Real:
+    """Add a pixel's weighted gradient to a texel; returns the sum over channels of gradient times texel."""
+    whole, wide, products = whole_lanes(count), spread(weight), spread(type(weight)(0.0))
+    for c in range(np.uintp(0), whole, np.uintp(LANES)):
+        lanes = read_lanes(gradient, above + c)
+        write_lanes(for_image, texel + c, read_lanes(for_image, texel + c) + lanes * wide)
+        products = products + lanes * read_lanes(image, texel + c)
+    match = sum_lanes(products)
+    for c in range(whole, count):
+        for_image[texel + c] += load(gradient[above + c]) * weight
+        match += load(gradient[above + c]) * load(image[texel + c])
+    return match
 
 
 @inlined()

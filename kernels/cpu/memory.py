@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["allocate"]
+__all__ = ["allocate", "allocate_zeros", "sum_in_order"]
 
 _ALIGNMENT = 64
 _WORTH_KEEPING = 1 << 20
@@ -33,6 +33,19 @@ def allocate(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     raw = _acquire(num_bytes + _ALIGNMENT)
     start = -raw.ctypes.data % _ALIGNMENT
     return torch.from_numpy(raw[start : start + num_bytes]).view(dtype).view(tuple(shape))
+
+
+def allocate_zeros(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Allocate a contiguous result of zeros."""
+    return allocate(shape, dtype).zero_()
+
+
+def sum_in_order(parts: Tensor) -> Tensor:
+    """Add up a tensor along its first axis, in order and in place."""
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
 
 
 def _acquire(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.cpu.jit import Array, Integer, Real, inlined
+from kernels.cpu.jit import Array, Four, Integer, Pair, Real, Shape, inlined
 
 __all__ = [
+    "bicubic_axis",
     "bicubic_weights",
+    "bilinear_axis",
     "bilinear_taps",
     "clamped_position",
-    "fill_taps",
+    "column_places",
+    "dot",
+    "each_at",
+    "fill_bilinear_taps",
     "inside_index",
     "is_finite",
-    "outside_weight",
+    "mix",
+    "outer",
+    "scaled",
+    "square_places",
+    "texels_from",
 ]
 
 
@@ -42,7 +51,7 @@ def outside_weight(weight: Real, index: Integer, size: Integer, border: bool) ->
 
 
 @inlined()
-def bicubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:
+def bicubic_weights(t: Real) -> Four:
     """Weights of the texels at -1, 0, 1, 2 for a position t in [0, 1) after texel 0 (Keys 1981, a = -1/2)."""
     half, one, two = type(t)(0.5), type(t)(1.0), type(t)(2.0)
     three_halves, five_halves = type(t)(1.5), type(t)(2.5)
@@ -55,52 +64,144 @@ def bicubic_weights(t: Real) -> tuple[Real, Real, Real, Real]:
 
 
 @inlined()
-def fill_taps(
-    position: Real, size: Integer, bicubic: bool, border: bool, indices: Array, weights: Array, slopes: Array
-) -> Integer:
-    """Fill in the taps along one axis: clamped index, weight and the weight's derivative; returns how many."""
-    position = clamped_position(position, size)
-    base = np.floor(position)
-    t = position - base
-    half, one = type(t)(0.5), type(t)(1.0)
-    count, first = 2, int(base)
-    if bicubic:
-        count, first = 4, int(base) - 1
-        found = bicubic_weights(t)
-        weights[0], weights[1], weights[2], weights[3] = found[0], found[1], found[2], found[3]
-        slopes[0] = (type(t)(-1.5) * t + type(t)(2.0)) * t - half
-        slopes[1] = (type(t)(4.5) * t - type(t)(5.0)) * t
-        slopes[2] = (type(t)(-4.5) * t + type(t)(4.0)) * t + half
-        slopes[3] = (type(t)(1.5) * t - one) * t
-    else:
-        weights[0], weights[1], slopes[0], slopes[1] = one - t, t, -one, one
-    for i in range(count):
-        indices[i] = inside_index(first + i, size)
-        weights[i] = outside_weight(weights[i], first + i, size, border)
-        slopes[i] = outside_weight(slopes[i], first + i, size, border)
-    return count
+def bicubic_slopes(t: Real) -> Four:
+    """Derivatives of `bicubic_weights` by t."""
+    half, one, two, four, five = type(t)(0.5), type(t)(1.0), type(t)(2.0), type(t)(4.0), type(t)(5.0)
+    return (
+        (type(t)(-1.5) * t + two) * t - half,
+        (type(t)(4.5) * t - five) * t,
+        (type(t)(-4.5) * t + four) * t + half,
+        (type(t)(1.5) * t - one) * t,
+    )
 
 
 @inlined()
-def bilinear_taps(
-    dx: Real, dy: Real, x: Integer, y: Integer, height: Integer, width: Integer, border: bool
-) -> tuple[Integer, Integer, Integer, Integer, Real, Real, Real, Real]:
-    """Find the four texels a pixel looks at (upper left, lower left, upper right, lower right) and their weights.
+def bicubic_axis(position: Real, size: Integer, border: bool) -> tuple[Four, Four, Four]:
+    """Find the four taps along one axis: clamped indices, weights and the weights' derivatives."""
+    position = clamped_position(position, size)
+    base = np.floor(position)
+    a = int(base) - 1
+    b, c, d = a + 1, a + 2, a + 3
+    return (
+        (inside_index(a, size), inside_index(b, size), inside_index(c, size), inside_index(d, size)),
+        _outside_weights(bicubic_weights(position - base), a, size, border),
+        _outside_weights(bicubic_slopes(position - base), a, size, border),
+    )
+
+
+@inlined()
+def _outside_weights(weights: Four, first: Integer, size: Integer, border: bool) -> Four:
+    return (
+        outside_weight(weights[0], first, size, border),
+        outside_weight(weights[1], first + 1, size, border),
+        outside_weight(weights[2], first + 2, size, border),
+        outside_weight(weights[3], first + 3, size, border),
+    )
+
+
+@inlined()
+def bilinear_axis(position: Real, size: Integer, border: bool) -> tuple[Pair, Pair, Pair]:
+    """Find the two taps along one axis: clamped indices, weights and the weights' derivatives."""
+    position, one = clamped_position(position, size), type(position)(1.0)
+    base = np.floor(position)
+    t, first = position - base, int(base)
+    return (
+        (inside_index(first, size), inside_index(first + 1, size)),
+        (outside_weight(one - t, first, size, border), outside_weight(t, first + 1, size, border)),
+        (outside_weight(-one, first, size, border), outside_weight(one, first + 1, size, border)),
+    )
+
+
+@inlined()
+def outer(across: Pair, down: Pair) -> Four:
+    """Multiply what belongs to two columns by what belongs to two rows."""
+    return across[0] * down[0], across[0] * down[1], across[1] * down[0], across[1] * down[1]
+
+
+@inlined()
+def scaled(number: Real, four: Four) -> Four:
+    """Multiply each of four numbers by one more."""
+    return number * four[0], number * four[1], number * four[2], number * four[3]
+
+
+@inlined()
+def dot(a: Four, b: Four) -> Real:
+    """Sum up four products, in order; numbers or `Lanes`."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
+
+
+@inlined()
+def mix(texels: Four, weights: Four) -> Real:
+    """Sum up four weighted texels, down the columns, then across; numbers or `Lanes`."""
+    return (texels[0] * weights[0] + texels[1] * weights[1]) + (texels[2] * weights[2] + texels[3] * weights[3])
+
+
+@inlined()
+def square_places(columns: Pair, rows: Pair, width: Integer) -> Four:
+    """Tell where two by two texels lie, counted in texels."""
+    upper, lower = rows[0] * width, rows[1] * width
+    return upper + columns[0], lower + columns[0], upper + columns[1], lower + columns[1]
+
+
+@inlined()
+def column_places(column: Integer, rows: Four, width: Integer) -> Four:
+    """Tell where the four texels of a column lie, counted in texels."""
+    return rows[0] * width + column, rows[1] * width + column, rows[2] * width + column, rows[3] * width + column
+
+
+@inlined()
+def texels_from(places: Four, apart: Integer, first: Integer) -> Four:
+    """Tell where in a flat array four texels begin, at a channel, given how many elements texels are apart."""
+    return (
+        np.uintp(places[0]) * apart + first,
+        np.uintp(places[1]) * apart + first,
+        np.uintp(places[2]) * apart + first,
+        np.uintp(places[3]) * apart + first,
+    )
+
+
+@inlined()
+def bilinear_taps(flow: Array, x: Integer, y: Integer, shape: Shape, border: bool) -> tuple[Four, Four]:
+    """Find where the four texels of a pixel lie, counted in texels, and their weights.
 
     All weights are 0 where the position is not finite.
     """
-    at_x, at_y = type(dx)(x) + dx, type(dy)(y) + dy
-    zero, one = type(at_x)(0.0), type(at_x)(1.0)
+    height, width, _ = shape
+    at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
     if not is_finite(at_x, at_y):
-        return 0, 0, 0, 0, zero, zero, zero, zero
-    at_x, at_y = clamped_position(at_x, width), clamped_position(at_y, height)
-    left, top = np.floor(at_x), np.floor(at_y)
-    right, down = at_x - left, at_y - top
-    column, row = int(left), int(top)
-    c0, c1 = inside_index(column, width), inside_index(column + 1, width)
-    r0, r1 = inside_index(row, height) * width, inside_index(row + 1, height) * width
-    wx0 = outside_weight(one - right, column, width, border)
-    wx1 = outside_weight(right, column + 1, width, border)
-    wy0 = outside_weight(one - down, row, height, border)
-    wy1 = outside_weight(down, row + 1, height, border)
-    return r0 + c0, r1 + c0, r0 + c1, r1 + c1, wx0 * wy0, wx0 * wy1, wx1 * wy0, wx1 * wy1
+        zero = type(at_x)(0.0)
+        return (0, 0, 0, 0), (zero, zero, zero, zero)
+    columns, wx, _ = bilinear_axis(at_x, width, border)
+    rows, wy, _ = bilinear_axis(at_y, height, border)
+    return square_places(columns, rows, width), outer(wx, wy)
+
+
+@inlined()
+def fill_bilinear_taps(
+    flow: Array, start: Integer, y: Integer, shape: Shape, border: bool, count: Integer, places: Array, weights: Array
+) -> None:
+    """Fill in the taps of `count` pixels of row y, from x = start on.
+
+    A loop of its own, because compilers turn it into vectors.
+
+    Args:
+        flow: (2, H, W).
+        start: the first pixel's x.
+        y: the row.
+        shape: of what is sampled; its channels are side by side (1 where they are planes).
+        border: whether its edge continues.
+        count: how many pixels.
+        places: (4, N), unsigned, filled with where in the flat image the four texels begin.
+        weights: (4, N), filled with their weights.
+    """
+    for i in range(count):
+        found, shares = bilinear_taps(flow, start + i, y, shape, border)
+        a, b, c, d = texels_from(found, np.uintp(shape[2]), np.uintp(0))
+        places[0, i], places[1, i], places[2, i], places[3, i] = a, b, c, d
+        weights[0, i], weights[1, i], weights[2, i], weights[3, i] = shares[0], shares[1], shares[2], shares[3]
+
+
+@inlined()
+def each_at(table: Array, i: Integer) -> Four:
+    """Return a column of a (4, N) table."""
+    return table[0, i], table[1, i], table[2, i], table[3, i]

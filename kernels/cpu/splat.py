@@ -39,7 +39,7 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
     if values.numel() > 0:
         run_bands(weigh, batch, grain=1)
         run_bands(add, batch * num_groups, grain=1)
-    return from_texels(sums, values), torch.from_numpy(coverage), torch.from_numpy(totals)
+    return from_texels(torch.from_numpy(sums), values), torch.from_numpy(coverage), torch.from_numpy(totals)
 
 
 def backward(
@@ -69,7 +69,11 @@ def backward(
 
     if values.numel() > 0:
         run_bands(gather, batch * height, grain=-(-_PIXELS_PER_BAND // width))
-    return from_texels(for_values, values), torch.from_numpy(for_flow), torch.from_numpy(for_importance)
+    return (
+        from_texels(torch.from_numpy(for_values), values),
+        torch.from_numpy(for_flow),
+        torch.from_numpy(for_importance),
+    )
 
 
 @inlined()

@@ -1,26 +1,26 @@
 """What tensors store against what loops compute in: float16, bfloat16 and uint8 are read and written as float32.
 
 numpy has no bfloat16 and numba computes in no half precision, so both travel as their bits: float16 as uint16,
-bfloat16 as int16. `load` and `store` convert by the array's dtype, inside the loop.
+bfloat16 as int16. `load` and `store` convert one element by the array's dtype; `widen` and `narrow` generate that
+code, for one element or for a vector of them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Real
+from kernels.cpu.jit import Array, Four, Integer, inlined
 
-__all__ = ["array_of", "load", "round_byte", "store"]
+__all__ = ["array_of", "computed_in", "load", "load_each", "narrow", "round_byte", "store", "widen"]
 
-_OPTIONS = {"forceinline": True, "error_model": "numpy", "_nrt": False}
 _BITS = {torch.float16: torch.uint16, torch.bfloat16: torch.int16}
+_FLOAT, _HALF, _WORD, _SHORT, _BYTE = ir.FloatType(), ir.HalfType(), ir.IntType(32), ir.IntType(16), ir.IntType(8)
 
 
 def array_of(tensor: Tensor) -> Array:
@@ -29,105 +29,101 @@ def array_of(tensor: Tensor) -> Array:
     return (tensor.detach() if bits is None else tensor.detach().view(bits)).numpy()
 
 
-def load(value: Real) -> Real:
+def computed_in(stored: types.Type) -> types.Type:
+    """Tell in which type loops compute what is stored in this one: float64 stays, everything else is float32."""
+    return stored if stored == types.float64 else types.float32
+
+
+def widen(builder: Any, stored: types.Type, value: Any) -> Any:
+    """Generate the conversion of a stored element, or a vector of them, to what loops compute in."""
+    single = _shaped(value, _FLOAT)
+    if stored == types.uint16:
+        return builder.fpext(builder.bitcast(value, _shaped(value, _HALF)), single)
+    if stored == types.int16:
+        wide = builder.zext(value, _shaped(value, _WORD))
+        return builder.bitcast(builder.shl(wide, _constant(wide, 16)), single)
+    if stored == types.uint8:
+        return builder.uitofp(value, single)
+    return value
+
+
+def narrow(builder: Any, stored: types.Type, value: Any) -> Any:
+    """Generate the conversion of a result, or a vector of them, to what is stored; bytes as in `round_byte`."""
+    if stored == types.uint16:
+        return builder.bitcast(builder.fptrunc(value, _shaped(value, _HALF)), _shaped(value, _SHORT))
+    if stored == types.int16:
+        return _narrow_bfloat(builder, value)
+    if stored == types.uint8:
+        return _narrow_byte(builder, value)
+    return value
+
+
+def _narrow_bfloat(builder: Any, value: Any) -> Any:
+    bits = builder.bitcast(value, _shaped(value, _WORD))
+    # Round to nearest even: add half a unit, and the last kept bit.
+    last = builder.and_(builder.lshr(bits, _constant(bits, 16)), _constant(bits, 1))
+    rounded = builder.add(bits, builder.add(last, _constant(bits, 0x7FFF)))
+    is_nan = builder.fcmp_unordered("uno", value, value)
+    kept = builder.select(is_nan, _constant(bits, 0x7FC00000), rounded)
+    return builder.trunc(builder.lshr(kept, _constant(bits, 16)), _shaped(value, _SHORT))
+
+
+def _narrow_byte(builder: Any, value: Any) -> Any:
+    zero, full, half = (_constant(value, number) for number in (0.0, 255.0, 0.5))
+    # An ordered comparison sends NaN to 0.
+    lower = builder.select(builder.fcmp_ordered(">", value, zero), value, zero)
+    clamped = builder.select(builder.fcmp_ordered("<", lower, full), lower, full)
+    whole = builder.fptosi(builder.fadd(clamped, half), _shaped(value, _WORD))
+    return builder.trunc(whole, _shaped(value, _BYTE))
+
+
+def _shaped(value: Any, element: Any) -> Any:
+    """Return the type that holds `element` where `value` holds its own: a scalar, or a vector of as many."""
+    return ir.VectorType(element, value.type.count) if isinstance(value.type, ir.VectorType) else element
+
+
+def _constant(value: Any, number: float) -> Any:
+    """Make a constant of the type of `value`."""
+    is_vector = isinstance(value.type, ir.VectorType)
+    return ir.Constant(value.type, [number] * value.type.count if is_vector else number)
+
+
+@intrinsic
+def load(typing_context: Any, value: Any) -> Any:
     """Convert a stored element to what loops compute in: float64 stays, everything else becomes float32."""
-    raise NotImplementedError("only for compiled code")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return widen(builder, value, arguments[0])
+
+    return computed_in(value)(value), generate
 
 
-def store(like: Array, value: Real) -> Real:
+@inlined()
+def load_each(array: Array, places: Four, offset: Integer) -> Four:
+    """Load the elements at one offset from each of four places of a flat array."""
+    return (
+        load(array[places[0] + offset]),
+        load(array[places[1] + offset]),
+        load(array[places[2] + offset]),
+        load(array[places[3] + offset]),
+    )
+
+
+@intrinsic
+def store(typing_context: Any, like: Any, value: Any) -> Any:
     """Convert a result to the element type of the array `like`; uint8 is clamped, then rounded halves up."""
-    raise NotImplementedError("only for compiled code")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return narrow(builder, like.dtype, arguments[1])
+
+    return like.dtype(like, computed_in(like.dtype)), generate
 
 
-@overload(load, jit_options=_OPTIONS)
-def _load(value: Any) -> Any:
-    def of_half(value: Any) -> Any:
-        return _from_half(value)
-
-    def of_bfloat(value: Any) -> Any:
-        return _from_bfloat(value)
-
-    def of_double(value: Any) -> Any:
-        return value
-
-    def of_any(value: Any) -> Any:
-        return np.float32(value)
-
-    return {types.uint16: of_half, types.int16: of_bfloat, types.float64: of_double}.get(value, of_any)
-
-
-@overload(store, jit_options=_OPTIONS)
-def _store(like: Any, value: Any) -> Any:
-    def as_half(like: Any, value: Any) -> Any:
-        return _to_half(np.float32(value))
-
-    def as_bfloat(like: Any, value: Any) -> Any:
-        return _to_bfloat(np.float32(value))
-
-    def as_byte(like: Any, value: Any) -> Any:
-        return round_byte(value)
-
-    def as_double(like: Any, value: Any) -> Any:
-        return value
-
-    def as_single(like: Any, value: Any) -> Any:
-        return np.float32(value)
-
-    known = {types.uint16: as_half, types.int16: as_bfloat, types.uint8: as_byte, types.float64: as_double}
-    return known.get(like.dtype, as_single)
-
-
-def round_byte(value: Real) -> Real:
+@intrinsic
+def round_byte(typing_context: Any, value: Any) -> Any:
     """Clamp to 0..255 and round to the nearest, halves up; NaN becomes 0."""
-    raise NotImplementedError("only for compiled code")
 
-
-@overload(round_byte, jit_options=_OPTIONS)
-def _round_byte(value: Any) -> Any:
-    def convert(value: Any) -> Any:
-        # The order of the comparison sends NaN to 0.
-        lower = value if value > np.float32(0.0) else np.float32(0.0)
-        return np.uint8(np.int32(min(lower, np.float32(255.0)) + np.float32(0.5)))
-
-    return convert
-
-
-@intrinsic
-def _from_half(typing_context: Any, bits: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+        return narrow(builder, types.uint8, arguments[0])
 
-    return types.float32(types.uint16), generate
-
-
-@intrinsic
-def _to_half(typing_context: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
-
-    return types.uint16(types.float32), generate
-
-
-@intrinsic
-def _from_bfloat(typing_context: Any, bits: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(32)
-        wide = builder.shl(builder.zext(arguments[0], word), ir.Constant(word, 16))
-        return builder.bitcast(wide, ir.FloatType())
-
-    return types.float32(types.int16), generate
-
-
-@intrinsic
-def _to_bfloat(typing_context: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(32)
-        bits = builder.bitcast(arguments[0], word)
-        # Round to nearest even: add half a unit, and the last kept bit.
-        last = builder.and_(builder.lshr(bits, ir.Constant(word, 16)), ir.Constant(word, 1))
-        rounded = builder.add(bits, builder.add(last, ir.Constant(word, 0x7FFF)))
-        is_nan = builder.fcmp_unordered("uno", arguments[0], arguments[0])
-        kept = builder.select(is_nan, ir.Constant(word, 0x7FC00000), rounded)
-        return builder.trunc(builder.lshr(kept, ir.Constant(word, 16)), ir.IntType(16))
-
-    return types.int16(types.float32), generate
+    return types.uint8(types.float32), generate

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
-from kernels.cpu.layout import allocate_as, is_texels, to_planes, to_texels
+from kernels.cpu.layout import allocate_planes, allocate_texels, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import bilinear_taps
 from kernels.cpu.storage import array_of, load, store
 from kernels.cpu.threads import run_bands
@@ -24,7 +24,7 @@ def forward(
 ) -> Tensor:
     """Blend with the warped previous result; arguments and result as in `kernels.temporal_blend`."""
     batch, channels, height, width = current.shape
-    out, results = allocate_as(current, (height, width))
+    out, results = (allocate_texels if is_texels(current) else allocate_planes)(current.shape, current.dtype)
     if out.numel() == 0:
         return out
     as_texels = is_texels(current)
@@ -70,15 +70,14 @@ def _blend(
     for y in range(first, last):
         for x in range(width):
             limit = strength * mask[y, x] if has_mask else strength
-            dx, dy = flow[0, y, x], flow[1, y, x]
             # The usual numbers of channels as constants: the loops over them vanish.
             if channels == 3 and step == 3:
-                _blend_pixel(current, previous, dx, dy, x, y, height, width, 3, 3, 1, limit, falloff, change, out)
+                _blend_pixel(current, previous, flow, x, y, height, width, 3, 3, 1, limit, falloff, change, out)
             elif channels == 4 and step == 4:
-                _blend_pixel(current, previous, dx, dy, x, y, height, width, 4, 4, 1, limit, falloff, change, out)
+                _blend_pixel(current, previous, flow, x, y, height, width, 4, 4, 1, limit, falloff, change, out)
             else:
                 _blend_pixel(
-                    current, previous, dx, dy, x, y, height, width, channels, step, between, limit, falloff, change, out
+                    current, previous, flow, x, y, height, width, channels, step, between, limit, falloff, change, out
                 )
 
 
@@ -86,8 +85,7 @@ def _blend(
 def _blend_pixel(
     current: Array,
     previous: Array,
-    dx: Real,
-    dy: Real,
+    flow: Array,
     x: Integer,
     y: Integer,
     height: Integer,
@@ -103,11 +101,11 @@ def _blend_pixel(
     """Warp, weigh and blend one pixel."""
     count, apart = np.uintp(channels), np.uintp(between)
     o = np.uintp((y * width + x) * step)
-    at_x, at_y = np.float32(x) + dx, np.float32(y) + dy
+    at_x, at_y = np.float32(x) + flow[0, y, x], np.float32(y) + flow[1, y, x]
     weight = np.float32(0.0)
     # A position that is not a number fails.
     if at_x >= 0.0 and at_y >= 0.0 and at_x <= width - 1 and at_y <= height - 1:
-        p, q, r, s, wp, wq, wr, ws = bilinear_taps(dx, dy, x, y, height, width, True)
+        (p, q, r, s), (wp, wq, wr, ws) = bilinear_taps(flow, x, y, (height, width, channels), True)
         a, b, c, d = np.uintp(p * step), np.uintp(q * step), np.uintp(r * step), np.uintp(s * step)
         squared = np.float32(0.0)
         for i in range(count):

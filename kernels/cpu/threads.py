@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
-__all__ = ["run_bands"]
+__all__ = ["run_bands", "run_rows"]
 
 _BANDS_PER_THREAD = 3
 _lock = threading.Lock()
@@ -41,6 +41,24 @@ def run_bands(body: Callable[[int, int], object], length: int, *, grain: int) ->
     num_bands = min(num_threads * _BANDS_PER_THREAD, length // max(grain, 1))
     edges = [length * band // num_bands for band in range(num_bands + 1)]
     _Bands(body, edges).run(num_threads)
+
+
+def run_rows(body: Callable[[int, int, int], object], batch: int, size_hw: Sequence[int], *, pixels: int) -> None:
+    """Call `body(b, first, last)` for all rows [first, last) of all pictures of a batch, as `run_bands` does.
+
+    Args:
+        body: handles some rows of picture b.
+        batch: how many pictures there are.
+        size_hw: height and width of each.
+        pixels: below which a band is not worth a thread.
+    """
+    height, width = size_hw
+
+    def run(first: int, last: int) -> None:
+        for b in range(first // height, -(-last // height)):
+            body(b, max(first - b * height, 0), min(last - b * height, height))
+
+    run_bands(run, batch * height, grain=-(-pixels // max(width, 1)))
 
 
 class _Bands:

@@ -6,241 +6,143 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
-from kernels.cpu.layout import allocate_as, is_texels, to_planes, to_texels
-from kernels.cpu.sampling import bilinear_taps, fill_taps, is_finite
-from kernels.cpu.simd import blend_texels
-from kernels.cpu.storage import array_of, load, store
-from kernels.cpu.threads import run_bands
+from kernels.cpu.jit import Array, Four, Integer, Pair, Rows, Shape, compiled, inlined
+from kernels.cpu.lanes import LANES, prefetch, read_lanes_each, spread, spread_each, whole_lanes, write_lanes
+from kernels.cpu.layout import allocate_planes, allocate_texels, formatted_as, is_texels, to_planes, to_texels
+from kernels.cpu.sampling import (
+    bicubic_axis,
+    column_places,
+    dot,
+    each_at,
+    fill_bilinear_taps,
+    is_finite,
+    mix,
+    scaled,
+    texels_from,
+)
+from kernels.cpu.storage import array_of, load_each, store
+from kernels.cpu.threads import run_rows
+from kernels.cpu.warp_bytes import sample_bytes
 
 __all__ = ["forward"]
 
 _PIXELS_PER_BAND = 16384
-_TILE = 512
+_STRETCH = 512
+_AHEAD = 8
+_FEWEST_TO_REGROUP = 8
 
 
 def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
     """Sample features at a backward flow; arguments and result as in `kernels.warp`."""
     batch, channels, height, width = features.shape
-    out_height, out_width = flow.shape[2:]
-    # Sixteen texels a pixel: worth bringing their channels together first.
-    is_regrouped = bicubic and channels > 1 and not is_texels(features)
-    out, results = allocate_as(features, (out_height, out_width), as_texels=is_regrouped)
+    out_hw = tuple(flow.shape[2:])
+    # Of a few channels, planes are sampled where they are; more are worth bringing together first.
+    as_texels = is_texels(features) or channels == 1 or channels >= _FEWEST_TO_REGROUP or bicubic
+    allocate, view = (allocate_texels, to_texels) if as_texels else (allocate_planes, to_planes)
+    out, results = allocate((batch, channels, *out_hw), features.dtype)
     if features.numel() == 0:
-        return out.zero_().contiguous() if is_regrouped else out.zero_()
-    as_texels = is_texels(features) or is_regrouped or channels == 1
-    images = to_texels(features) if as_texels else to_planes(features)
-    flows = array_of(flow.contiguous())
+        return formatted_as(features, out.zero_())
+    images, flows = view(features), array_of(flow.contiguous())
     if not as_texels:
-        loop = _planes_bilinear
+        loop = _sample_planes
     elif bicubic:
-        loop = _texels_bicubic
+        loop = _sample_bicubic
     else:
         packed = features.dtype == torch.uint8 and channels in (3, 4)
-        loop = _packed_bilinear if packed else _texels_bilinear
+        loop = sample_bytes if packed else _sample_bilinear
 
-    def sample(first: int, last: int) -> None:
-        scratch = (np.empty((4, _TILE), np.int64), np.empty((8, max(_TILE, channels)), flows.dtype))
-        for b in range(first // out_height, -(-last // out_height)):
-            rows = (max(first - b * out_height, 0), min(last - b * out_height, out_height))
-            loop(images[b], flows[b], results[b], height, width, channels, border, *rows, *scratch)
+    def sample(b: int, first: int, last: int) -> None:
+        scratch = (np.empty((4, _STRETCH), np.uintp), np.empty((4, _STRETCH), flows.dtype))
+        loop(images[b], flows[b], results[b], (height, width, channels), border, (first, last), *scratch)
 
-    run_bands(sample, batch * out_height, grain=-(-_PIXELS_PER_BAND // max(out_width, 1)))
-    return out.contiguous() if is_regrouped else out
+    run_rows(sample, batch, out_hw, pixels=_PIXELS_PER_BAND)
+    return formatted_as(features, out)
 
 
 @compiled()
-def _texels_bilinear(
-    image: Array,
-    flow: Array,
-    out: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    first: Integer,
-    last: Integer,
-    indices: Array,
-    values: Array,
+def _sample_bilinear(
+    image: Array, flow: Array, out: Array, shape: Shape, border: bool, rows: Rows, places: Array, weights: Array
 ) -> None:
-    """Sample rows [first, last) of a flat (H, W, C) image."""
-    out_width = flow.shape[2]
-    count = np.uintp(channels)
-    for y in range(first, last):
-        for x in range(out_width):
-            p, q, r, s, wp, wq, wr, ws = bilinear_taps(flow[0, y, x], flow[1, y, x], x, y, height, width, border)
-            a, b, c, d = np.uintp(p * channels), np.uintp(q * channels), np.uintp(r * channels), np.uintp(s * channels)
-            o = np.uintp((y * out_width + x) * channels)
-            for i in range(count):
-                left = load(image[a + i]) * wp + load(image[b + i]) * wq
-                right = load(image[c + i]) * wr + load(image[d + i]) * ws
-                out[o + i] = store(out, left + right)
-
-
-@compiled()
-def _packed_bilinear(
-    image: Array,
-    flow: Array,
-    out: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    first: Integer,
-    last: Integer,
-    indices: Array,
-    values: Array,
-) -> None:
-    """Sample rows [first, last) of a flat (H, W, 3 or 4) byte image, a texel's channels side by side in a vector.
-
-    Positions of a stretch of the row come first, in a loop that compilers turn into vectors; then the texels.
-    """
-    out_width = flow.shape[2]
-    places, right, down = indices[0], values[0], values[1]
-    pitch = width * channels
-    # The vector path reads 8 bytes of two rows and writes 4: it needs both rows, and some bytes after the last texel.
-    most = image.size - pitch - 8 if width > 1 and height > 1 else -1
-    for y in range(first, last):
-        for start in range(0, out_width, _TILE):
-            count = min(_TILE, out_width - start)
-            dx, dy = flow[0, y, start : start + count], flow[1, y, start : start + count]
-            _find_places(dx, dy, start, y, height, width, channels, border, places, right, down)
-            for i in range(count):
-                o = (y * out_width + start + i) * channels
-                if 0 <= places[i] <= most and (channels == 4 or start + i + 1 < out_width):
-                    top, target = image.ctypes.data + places[i], out.ctypes.data + o
-                    wx0, wy0 = np.float32(1.0) - right[i], np.float32(1.0) - down[i]
-                    if channels == 4:
-                        blend_texels(4, top, top + pitch, wx0, right[i], wy0, down[i], target)
-                    else:
-                        blend_texels(3, top, top + pitch, wx0, right[i], wy0, down[i], target)
-                else:
-                    _blend_one(image, dx[i], dy[i], start + i, y, height, width, channels, border, out, o)
+    """Sample some rows of a flat (H, W, C) image; the last two are scratch memory."""
+    out_width, count = flow.shape[2], np.uintp(shape[2])
+    for y in range(*rows):
+        for start in range(0, out_width, _STRETCH):
+            length = min(_STRETCH, out_width - start)
+            fill_bilinear_taps(flow, start, y, shape, border, length, places, weights)
+            for i in range(length):
+                ahead = each_at(places, min(i + _AHEAD, length - 1))
+                for channel in range(np.uintp(0), whole_lanes(count), np.uintp(LANES)):
+                    prefetch(image, ahead[2] + channel)
+                    prefetch(image, ahead[3] + channel)
+                o = np.uintp(y * out_width + start + i) * count
+                _blend_texel(image, each_at(places, i), each_at(weights, i), out, o, count)
 
 
 @inlined()
-def _find_places(
-    dx: Array,
-    dy: Array,
-    start: Integer,
-    y: Integer,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    places: Array,
-    right: Array,
-    down: Array,
-) -> None:
-    """Find the upper left of the four texels of each pixel of a stretch, as a byte offset; -1 asks for special care.
-
-    The border continues, so a position outside may as well be moved onto the edge; at the far edge the fraction is 1.
-    """
-    zero, last_x, last_y = np.float32(0.0), np.float32(width - 1), np.float32(height - 1)
-    for i in range(dx.size):
-        at_x, at_y = np.float32(start + i) + dx[i], np.float32(y) + dy[i]
-        near_x, near_y = min(max(at_x, zero), last_x), min(max(at_y, zero), last_y)
-        usual = (border or (near_x == at_x and near_y == at_y)) and is_finite(at_x, at_y)
-        near_x, near_y = (near_x, near_y) if usual else (zero, zero)
-        left, top = min(np.floor(near_x), last_x - np.float32(1.0)), min(np.floor(near_y), last_y - np.float32(1.0))
-        right[i], down[i] = near_x - left, near_y - top
-        place = (np.int64(top) * width + np.int64(left)) * channels
-        places[i] = place if usual else -1
-
-
-@inlined()
-def _blend_one(
-    image: Array,
-    dx: Real,
-    dy: Real,
-    x: Integer,
-    y: Integer,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    out: Array,
-    o: Integer,
-) -> None:
-    """Sample one pixel, byte by byte."""
-    a, b, c, d, wa, wb, wc, wd = bilinear_taps(dx, dy, x, y, height, width, border)
-    for i in range(channels):
-        left = load(image[a * channels + i]) * wa + load(image[b * channels + i]) * wb
-        right = load(image[c * channels + i]) * wc + load(image[d * channels + i]) * wd
-        out[o + i] = store(out, left + right)
+def _blend_texel(image: Array, places: Four, weights: Four, out: Array, o: Integer, count: Integer) -> None:
+    """Blend the `count` channels of four texels of an image into those of `out` from o on."""
+    whole, wide = whole_lanes(count), spread_each(weights)
+    for i in range(np.uintp(0), whole, np.uintp(LANES)):
+        write_lanes(out, o + i, mix(read_lanes_each(image, places, i), wide))
+    for i in range(whole, count):
+        out[o + i] = store(out, mix(load_each(image, places, i), weights))
 
 
 @compiled()
-def _planes_bilinear(
-    image: Array,
-    flow: Array,
-    out: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    first: Integer,
-    last: Integer,
-    indices: Array,
-    values: Array,
+def _sample_planes(
+    image: Array, flow: Array, out: Array, shape: Shape, border: bool, rows: Rows, places: Array, weights: Array
 ) -> None:
-    """Sample rows [first, last) of a flat (C, H, W) image: taps of a stretch of the row first, then every plane."""
+    """Sample some rows of a flat (C, H, W) image: taps of a stretch of the row first, then every plane."""
+    height, width, channels = shape
     out_height, out_width = flow.shape[1:]
-    a, b, c, d = indices[0], indices[1], indices[2], indices[3]
-    wa, wb, wc, wd = values[0], values[1], values[2], values[3]
-    for y in range(first, last):
-        for start in range(0, out_width, _TILE):
-            count = min(_TILE, out_width - start)
-            for i in range(count):
-                a[i], b[i], c[i], d[i], wa[i], wb[i], wc[i], wd[i] = bilinear_taps(
-                    flow[0, y, start + i], flow[1, y, start + i], start + i, y, height, width, border
-                )
+    for y in range(*rows):
+        for start in range(0, out_width, _STRETCH):
+            length = min(_STRETCH, out_width - start)
+            fill_bilinear_taps(flow, start, y, (height, width, 1), border, length, places, weights)
             for channel in range(channels):
                 plane = image[channel * height * width : (channel + 1) * height * width]
-                line = out[(channel * out_height + y) * out_width + start :][:count]
-                for i in range(count):
-                    left = load(plane[np.uintp(a[i])]) * wa[i] + load(plane[np.uintp(b[i])]) * wb[i]
-                    right = load(plane[np.uintp(c[i])]) * wc[i] + load(plane[np.uintp(d[i])]) * wd[i]
-                    line[i] = store(out, left + right)
+                line = out[(channel * out_height + y) * out_width + start :][:length]
+                for i in range(length):
+                    texels = load_each(plane, each_at(places, i), np.uintp(0))
+                    line[i] = store(out, mix(texels, each_at(weights, i)))
 
 
 @compiled()
-def _texels_bicubic(
-    image: Array,
-    flow: Array,
-    out: Array,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    border: bool,
-    first: Integer,
-    last: Integer,
-    indices: Array,
-    values: Array,
+def _sample_bicubic(
+    image: Array, flow: Array, out: Array, shape: Shape, border: bool, rows: Rows, places: Array, weights: Array
 ) -> None:
-    """Sample rows [first, last) of a flat (H, W, C) image."""
-    out_width = flow.shape[2]
-    columns, rows, wx, wy, unused = indices[0], indices[1], values[0], values[1], values[2]
-    count = np.uintp(channels)
-    lines = values[3:7]
-    for y in range(first, last):
+    """Sample some rows of a flat (H, W, C) image, bicubically; needs no scratch memory."""
+    height, width, _ = shape
+    out_width, count = flow.shape[2], np.uintp(shape[2])
+    for y in range(*rows):
         for x in range(out_width):
-            o = np.uintp((y * out_width + x) * channels)
+            o = np.uintp(y * out_width + x) * count
             at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
-            if not is_finite(at_x, at_y):
+            if is_finite(at_x, at_y):
+                columns, wx, _ = bicubic_axis(at_x, width, border)
+                lines, wy, _ = bicubic_axis(at_y, height, border)
+                _blend_columns(image, columns, lines, wx, wy, out, o, (width, count))
+            else:
                 for i in range(count):
-                    out[o + i] = store(out, type(at_x)(0.0))
-                continue
-            fill_taps(at_x, width, True, border, columns, wx, unused)
-            fill_taps(at_y, height, True, border, rows, wy, unused)
-            for tap in range(4):
-                w0, w1, w2, w3 = wx[tap] * wy[0], wx[tap] * wy[1], wx[tap] * wy[2], wx[tap] * wy[3]
-                a, b = (rows[0] * width + columns[tap]) * channels, (rows[1] * width + columns[tap]) * channels
-                c, d = (rows[2] * width + columns[tap]) * channels, (rows[3] * width + columns[tap]) * channels
-                line = lines[tap]
-                texel_a, texel_b, texel_c, texel_d = image[a:], image[b:], image[c:], image[d:]
-                for i in range(count):
-                    upper = load(texel_a[i]) * w0 + load(texel_b[i]) * w1
-                    line[i] = upper + load(texel_c[i]) * w2 + load(texel_d[i]) * w3
-            for i in range(count):
-                out[o + i] = store(out, lines[0, i] + lines[1, i] + lines[2, i] + lines[3, i])
+                    out[o + i] = store(out, flow.dtype.type(0.0))
+
+
+@inlined()
+def _blend_columns(
+    image: Array, columns: Four, lines: Four, wx: Four, wy: Four, out: Array, o: Integer, sizes: Pair
+) -> None:
+    """Blend four by four texels of an image into that of `out` at o; `sizes` are the image's width and channels."""
+    width, count = sizes
+    whole, zero = whole_lanes(count), type(wx[0])(0.0)
+    for i in range(np.uintp(0), whole, np.uintp(LANES)):
+        total = spread(zero)
+        for column in range(4):
+            texels = texels_from(column_places(columns[column], lines, width), count, i)
+            total = total + dot(read_lanes_each(image, texels, np.uintp(0)), spread_each(scaled(wx[column], wy)))
+        write_lanes(out, o + i, total)
+    for i in range(whole, count):
+        rest = zero
+        for column in range(4):
+            texels = texels_from(column_places(columns[column], lines, width), count, i)
+            rest += dot(load_each(image, texels, np.uintp(0)), scaled(wx[column], wy))
+        out[o + i] = store(out, rest)

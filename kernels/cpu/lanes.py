@@ -1,0 +1,184 @@
+"""A texel's channels as vectors: `Lanes`, a value that compiled loops add and multiply as if it were a number.
+
+A loop over channels is too short for a compiler to vectorise well: at every pixel it would test again whether the
+arrays overlap and how much remains. So loops take `LANES` channels at a time by hand, and the rest one by one.
+`Lanes` are LLVM vectors: AVX-512, AVX2 or NEON instructions come from the same source. Their arithmetic rounds like
+that of single numbers, and their sum adds up in one order everywhere: no result depends on the machine.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+from kernels.cpu.jit import OPTIONS, Array, Four, Integer, inlined
+from kernels.cpu.storage import computed_in, narrow, widen
+
+__all__ = [
+    "LANES",
+    "prefetch",
+    "read_lanes",
+    "read_lanes_each",
+    "spread",
+    "spread_each",
+    "sum_lanes",
+    "whole_lanes",
+    "write_lanes",
+]
+
+LANES = 16
+"""How many channels one value holds."""
+
+_INDEX = ir.IntType(32)
+
+
+class _Lanes(types.Type):  # type: ignore[misc]  # numba has no types
+    """The type of `LANES` numbers of one kind."""
+
+    def __init__(self, element: types.Type) -> None:
+        self.element = element
+        super().__init__(name=f"Lanes({element})")
+
+
+@register_model(_Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, lanes: _Lanes) -> None:
+        element = manager.lookup(lanes.element).get_value_type()
+        super().__init__(manager, lanes, ir.VectorType(element, LANES))
+
+
+@inlined()
+def whole_lanes(count: Integer) -> Integer:
+    """Return how many of `count` channels (unsigned) fill whole `Lanes`."""
+    return count // np.uintp(LANES) * np.uintp(LANES)
+
+
+def _place(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """Find the address of an element of a flat array, as a pointer to a vector that need not be aligned."""
+    element = builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+    return builder.bitcast(element, ir.VectorType(element.type.pointee, LANES).as_pointer())
+
+
+def _align(instruction: Any, array_type: Any) -> Any:
+    instruction.align = array_type.dtype.bitwidth // 8
+    return instruction
+
+
+@intrinsic
+def read_lanes(typing_context: Any, array: Any, index: Any) -> Any:
+    """Read the `LANES` elements of a flat array from an index on, as what loops compute in (see `storage.load`)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        stored = builder.load(_place(context, builder, array, *arguments))
+        return widen(builder, array.dtype, _align(stored, array))
+
+    return _Lanes(computed_in(array.dtype))(array, types.uintp), generate
+
+
+@intrinsic
+def write_lanes(typing_context: Any, array: Any, index: Any, lanes: Any) -> Any:
+    """Write `LANES` elements of a flat array from an index on, as what it stores (see `storage.store`)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _place(context, builder, array, *arguments[:2])
+        _align(builder.store(narrow(builder, array.dtype, arguments[2]), place), array)
+        return context.get_dummy_value()
+
+    return types.none(array, types.uintp, lanes), generate
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of an element that will be read soon; any index is harmless."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte_pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte_pointer, _INDEX, _INDEX, _INDEX])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        place = builder.bitcast(_place(context, builder, array, *arguments), byte_pointer)
+        is_write, everywhere, is_data = 0, 3, 1
+        builder.call(function, [place, *(ir.Constant(_INDEX, flag) for flag in (is_write, everywhere, is_data))])
+        return context.get_dummy_value()
+
+    return types.none(array, types.uintp), generate
+
+
+@intrinsic
+def spread(typing_context: Any, number: Any) -> Any:
+    """Put one number into all lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(arguments[0].type, LANES)
+        undefined = ir.Constant(vector, ir.Undefined)
+        first = builder.insert_element(undefined, arguments[0], ir.Constant(_INDEX, 0))
+        return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES))
+
+    return _Lanes(number)(number), generate
+
+
+@inlined()
+def spread_each(numbers: Four) -> Four:
+    """Put each of four numbers into `Lanes` of its own."""
+    return spread(numbers[0]), spread(numbers[1]), spread(numbers[2]), spread(numbers[3])
+
+
+@inlined()
+def read_lanes_each(array: Array, places: Four, offset: Integer) -> Four:
+    """Read `Lanes` at one offset from each of four places of a flat array."""
+    return (
+        read_lanes(array, places[0] + offset),
+        read_lanes(array, places[1] + offset),
+        read_lanes(array, places[2] + offset),
+        read_lanes(array, places[3] + offset),
+    )
+
+
+@intrinsic
+def sum_lanes(typing_context: Any, lanes: Any) -> Any:
+    """Add up all lanes, in a tree: halves are added until one number is left."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (total,), count = arguments, LANES
+        while count > 1:
+            count //= 2
+            undefined = ir.Constant(total.type, ir.Undefined)
+            lower, upper = (
+                builder.shuffle_vector(
+                    total, undefined, ir.Constant(ir.VectorType(_INDEX, count), list(range(first, first + count)))
+                )
+                for first in (0, count)
+            )
+            total = builder.fadd(lower, upper)
+        return builder.extract_element(total, ir.Constant(_INDEX, 0))
+
+    return lanes.element(lanes), generate
+
+
+def _define(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
+    """Let an operator's symbol work on two `Lanes` of one kind."""
+
+    @intrinsic
+    def combine(typing_context: Any, a: Any, b: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return getattr(builder, instruction)(*arguments)
+
+        return a(a, a), generate
+
+    @overload(symbol, jit_options={**OPTIONS, "forceinline": True})
+    def _symbol(a: Any, b: Any) -> Any:
+        def apply(a: Any, b: Any) -> Any:
+            return combine(a, b)
+
+        return apply if isinstance(a, _Lanes) and a == b else None
+
+
+_define(operator.add, "fadd")
+_define(operator.sub, "fsub")
+_define(operator.mul, "fmul")
