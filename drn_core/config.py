@@ -63,6 +63,8 @@ class WarpConfig:
         num_blocks: residual blocks at 1/4, 1/8 and 1/16, on the way down and again on the way up.
         num_source_blocks: the same of the photo's encoder.
         max_residual_px: bound of the residual flow in crop pixels.
+        motion_share: further bound: the residual stays within this share of how far the prior moves the surface
+            against the rest of the person (and a quarter pixel); None leaves it out.
         sigma_px: width of the Gaussians of the pose maps, in crop pixels.
         num_parts: number of part labels given as guidance (one map each); 0 leaves them out.
         guidance_channels: further dense maps of the driver (surface coordinates, a silhouette ...); 0 for none.
@@ -75,6 +77,7 @@ class WarpConfig:
     num_blocks: tuple[int, int, int] = (2, 2, 3)
     num_source_blocks: tuple[int, int, int] = (1, 1, 1)
     max_residual_px: float = 16.0
+    motion_share: float | None = None
     sigma_px: float = 4.0
     num_parts: int = 0
     guidance_channels: int = 0

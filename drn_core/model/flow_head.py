@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +12,12 @@ from torch.nn import functional as F
 from drn_core.model.blocks import conv3x3, zero_
 from drn_core.model.sampling import float32_arithmetic
 
-__all__ = ["FlowHead", "MotionEstimate", "bounded"]
+__all__ = ["FlowHead", "MotionEstimate", "bounded", "motion_limits"]
 
 # An untrained network keeps the prior everywhere: sigmoid(10) is 1 - 4.5e-5, a hundredth of a grey level.
 _VISIBILITY_BIAS = 10.0
+# Pixels of the maps that share a limit; pixels of the picture that any surface may move.
+_SURROUNDINGS, _LEAST_LIMIT = 5, 0.25
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,33 @@ class FlowHead(nn.Module):
             return MotionEstimate(flow, logit)
 
 
-def bounded(flow: Tensor, limit: float) -> Tensor:
-    """Limit a flow softly to (-limit, limit) per axis; the identity to first order at zero."""
+def bounded(flow: Tensor, limit: float | Tensor) -> Tensor:
+    """Limit a flow softly to (-limit, limit) per axis; the identity to first order at zero.
+
+    Args:
+        flow: (B, 2, H, W).
+        limit: above 0; one number, or (B, 1, H, W).
+    """
     return limit * torch.tanh(flow / limit)
+
+
+def motion_limits(flow: Tensor, visibility: Tensor, share: float, longest: float) -> Tensor:
+    """Tell how far a prior may be wrong, from how far it moves the surface: what rests needs no correction.
+
+    Args:
+        flow: (B, 2, H, W), the prior's flow in pixels.
+        visibility: (B, 1, H, W) in [0, 1], where it draws the person.
+        share: of the motion against the person's median one.
+        longest: upper limit.
+
+    Returns:
+        (B, 1, H, W), pixels; the mean over the surroundings, so that pixels beside a limb share its limit.
+    """
+    batch = flow.shape[0]
+    seen = (visibility > 0.5).expand_as(flow)
+    values = torch.where(seen, flow, torch.nan).reshape(batch, 2, -1)
+    common = values.nanmedian(dim=2).values.nan_to_num()[..., None, None]
+    motion = torch.linalg.vector_norm(flow - common, dim=1, keepdim=True) * visibility
+    around = functools.partial(F.avg_pool2d, kernel_size=_SURROUNDINGS, stride=1, padding=_SURROUNDINGS // 2)
+    mean = around(motion) / around(visibility).clamp_min(1e-3)
+    return (share * mean).clamp(_LEAST_LIMIT, longest)

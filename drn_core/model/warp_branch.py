@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from drn_core.config import WarpConfig
 from drn_core.model.blocks import FlatResidualBlock, conv3x3, zero_
-from drn_core.model.flow_head import FlowHead, MotionEstimate, bounded
+from drn_core.model.flow_head import FlowHead, MotionEstimate, bounded, motion_limits
 from drn_core.model.records import DriverInput, PoseBranchOutput, SourceFeatures, SourceInput
 from drn_core.model.sampling import compose_flow, float32_arithmetic, resize_maps, warp_image
 from drn_core.model.source_encoder import SourceEncoder
@@ -25,10 +25,11 @@ _GAINS = {4: 1.0, 8: 2.0, 16: 4.0}
 
 @dataclass(frozen=True)
 class _Prior:
-    """The prior at one scale: flow in pixels of that scale, visibility as is."""
+    """The prior at one scale: flow in pixels of that scale, visibility as is, bound of the residual in full pixels."""
 
     flow: Tensor
     visibility: Tensor
+    limit: Tensor | float = 0.0
 
 
 class WarpPoseBranch(nn.Module):
@@ -101,7 +102,7 @@ class WarpPoseBranch(nn.Module):
             features = self.decode[str(scale)](features)
             estimate = self.heads[str(scale)](features, estimate)
             estimates.append(estimate)
-        flows = tuple(bounded(e.flow, self.config.max_residual_px) for e in estimates)
+        flows = tuple(bounded(e.flow, priors[s].limit) for s, e in zip((16, 8, 4), estimates, strict=True))
         residual_flow = resize_maps(flows[-1], size_hw)
         visibility = torch.sigmoid(resize_maps(estimate.visibility_logit, size_hw))
         warped, silhouette = _moved_picture(prior_image, priors[1].visibility, driver.background, residual_flow)
@@ -140,7 +141,7 @@ class WarpPoseBranch(nn.Module):
     def _moved_features(self, features: Tensor, prior: _Prior, estimate: MotionEstimate | None, scale: int) -> Tensor:
         flow, visibility = prior.flow, prior.visibility
         if estimate is not None:
-            residual = bounded(estimate.flow, self.config.max_residual_px) / scale
+            residual = bounded(estimate.flow, prior.limit) / scale
             flow, visibility = compose_flow(flow, residual), warp_image(visibility, residual)
         return warp_image(features, flow) * visibility
 
@@ -155,8 +156,12 @@ class WarpPoseBranch(nn.Module):
             weight = resize_maps(visibility, size_hw)
             # Mean over what the photo shows; elsewhere the flow means nothing and must not bleed in.
             mean_flow = resize_maps(flow * visibility, size_hw) / weight.clamp_min(1e-3)
-            priors[scale] = _Prior(mean_flow / scale, weight)
+            priors[scale] = _Prior(mean_flow / scale, weight, self._limit(mean_flow, weight))
         return driver.prior_image.float(), priors
+
+    def _limit(self, flow: Tensor, visibility: Tensor) -> Tensor | float:
+        longest, share = self.config.max_residual_px, self.config.motion_share
+        return longest if share is None else motion_limits(flow, visibility, share, longest)
 
     def _stem_input(self, driver: DriverInput, prior_image: Tensor, prior: _Prior) -> Tensor:
         height, width = prior_image.shape[-2:]

@@ -7,6 +7,7 @@ import torch
 
 from drn_core.config import DRNConfig, WarpConfig
 from drn_core.model.build import build_drn, preset, set_compute_dtype
+from drn_core.model.flow_head import motion_limits
 from drn_core.model.records import DRNInput
 from tests.drn_core.model.inputs import make_inputs
 
@@ -124,3 +125,26 @@ def test_parts_and_guidance_change_the_result() -> None:
     third = model(DRNInput(inputs.source, replace(inputs.driver, parts=labels, guidance=guidance + 1))).image
     assert (plain - other).abs().max() > 0
     assert (plain - third).abs().max() > 0
+
+
+def test_what_rests_may_hardly_be_corrected() -> None:
+    flow, visibility = torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16)
+    visibility[..., 2:14] = 1.0
+    flow[:, 0] += 3.0  # the person as a whole stands elsewhere
+    flow[:, 1, :, 10:14] += 20.0  # a limb moves
+    limits = motion_limits(flow, visibility, 0.2, 16.0)[0, 0]
+    assert limits[8, 4] == pytest.approx(0.25)
+    assert limits[8, 12] == pytest.approx(4.0)
+    assert limits[8, 15] == pytest.approx(4.0)  # beside the limb
+    assert limits[8, 0] == pytest.approx(0.25)
+    assert motion_limits(flow, visibility, 2.0, 16.0).max() == 16.0
+    assert torch.isfinite(motion_limits(flow, torch.zeros_like(visibility), 0.2, 16.0)).all()
+
+
+def test_the_motion_bounds_the_residual_flow() -> None:
+    model = shaken(DRNConfig(pose_branch=replace(TINY, motion_share=0.1)))
+    for head in model.pose_branch.heads.values():
+        head.flow.bias.data.fill_(100.0)
+    inputs = make_inputs()
+    still = replace(inputs.driver, prior_flow=torch.zeros_like(inputs.driver.prior_flow))
+    assert model(replace(inputs, driver=still)).pose.residual_flow.abs().max() == pytest.approx(0.25, abs=1e-3)
