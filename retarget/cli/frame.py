@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from retarget.event_log import run_logged
     from retarget.pipeline.frame_job import FrameJob, run_frame_job
     from retarget.pipeline.report import check_report_path, write_report
+    from retarget.video.output_path import check_apart
 
-    check_report_path(args.report, overwrite=args.overwrite)
     job = FrameJob(
         source=args.source,
         pose_from=args.pose,
@@ -43,6 +43,9 @@ def run(args: argparse.Namespace) -> int:
         transfer=transfer_config(args),
         render=render_config(args),
     )
+    files = (job.source, job.pose_from, job.output)
+    check_report_path(args.report, overwrite=args.overwrite, apart_from=files)
+    check_apart(args.log_json, (*files, args.report))
     report = run_logged(args.log_json, {"output": str(job.output)}, lambda: run_frame_job(job))
     write_report(args.report, report)
     if not args.quiet:

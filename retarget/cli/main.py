@@ -11,7 +11,7 @@ import traceback
 from typing import Final, NoReturn, Protocol, cast
 
 from retarget import __version__
-from retarget.errors import INTERRUPTED_EXIT_CODE, RetargetError
+from retarget.errors import INTERRUPTED_EXIT_CODE, RetargetError, UsageError
 
 __all__ = ["COMMANDS", "console_main", "main"]
 
@@ -43,9 +43,16 @@ class CommandModule(Protocol):
         """Do the work; return the exit code, raise `RetargetError` for what the user must know."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as all other errors are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UsageError.exit_code, f"{self.prog}: {message} - `{self.prog} --help` tells all options\n")
+
+
 def _top_level_parser() -> argparse.ArgumentParser:
     lines = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="retarget",
         description="One photo of a person + a driving video = a video in which that person makes that motion.",
         epilog=f"commands:\n{lines}\n\n`retarget COMMAND --help` tells the options of one.",
@@ -72,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     top = _top_level_parser().parse_args(argv)
     command = cast(CommandModule, importlib.import_module(f"retarget.cli.{top.command}"))
-    parser = argparse.ArgumentParser(prog=f"retarget {top.command}", description=COMMANDS[top.command])
+    parser = _Parser(prog=f"retarget {top.command}", description=COMMANDS[top.command])
     command.configure(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = parser.parse_args(top.arguments)

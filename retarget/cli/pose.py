@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         keep_partial=args.keep_partial,
         overwrite=args.overwrite,
     )
-    with tqdm(unit="frame", disable=args.quiet) as bar:
+    with tqdm(unit="frame", disable=args.quiet or not sys.stderr.isatty()) as bar:
 
         def show(stage: str, count: int) -> None:
             bar.set_description(stage, refresh=False)

@@ -13,7 +13,7 @@ __all__ = ["TerminalProgress", "print_outcome", "print_warnings"]
 
 
 class TerminalProgress(JobProgress):
-    """A progress bar per stage, on stderr: frames, frames/s, time left; a line now and then where no one watches."""
+    """A progress bar per stage, on a terminal's stderr: frames, frames/s, time left; nothing where no one watches."""
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
@@ -26,7 +26,8 @@ class TerminalProgress(JobProgress):
             unit="frame",
             dynamic_ncols=True,
             file=sys.stderr,
-            mininterval=0.2 if sys.stderr.isatty() else 15.0,
+            mininterval=0.2,
+            disable=not sys.stderr.isatty(),
         )
 
     def advance(self, num_frames: int) -> None:

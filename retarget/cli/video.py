@@ -27,9 +27,12 @@ def run(args: argparse.Namespace) -> int:
     from retarget.event_log import run_logged
     from retarget.pipeline.job import JobProgress, run_video_job
     from retarget.pipeline.report import check_report_path, write_report
+    from retarget.video.output_path import check_apart
 
     job = job_from_args(args)
-    check_report_path(args.report, overwrite=args.overwrite)
+    files = (job.source, job.driver, job.output)
+    check_report_path(args.report, overwrite=args.overwrite, apart_from=files)
+    check_apart(args.log_json, (*files, args.report))
     progress = JobProgress() if args.quiet else TerminalProgress()
     report = run_logged(args.log_json, {"output": str(job.output)}, lambda: run_video_job(job, progress))
     write_report(args.report, report)

@@ -19,12 +19,21 @@ from retarget.pose.read_ahead import read_ahead
 from retarget.records import UInt8Array
 from retarget.video.reader import open_video
 
-__all__ = ["Background", "StillBackground", "VideoBackground", "open_background", "parse_colour"]
+__all__ = [
+    "Background",
+    "StillBackground",
+    "VideoBackground",
+    "check_background",
+    "cover",
+    "open_background",
+    "parse_colour",
+]
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".gif"})
 """Not tried as photos; other names are, and then as videos."""
 _USUAL_STEP_SECONDS = 0.04
+_WORDS = ("source", "driver", "transparent")
 
 
 class Background(Protocol):
@@ -120,6 +129,19 @@ def parse_colour(text: str) -> tuple[int, int, int] | None:
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
+def check_background(choice: str) -> None:
+    """Refuse a background that can't be read, before any work is done.
+
+    Args:
+        choice: as the option has it.
+
+    Raises:
+        UsageError, InputError: as `open_background`.
+    """
+    if choice not in _WORDS and parse_colour(choice) is None:
+        _open_file(choice, (2, 2)).close()
+
+
 def open_background(choice: str, source: SourceModel) -> Background:
     """Open the background that an option names ("source", "#rrggbb", an image or a video).
 
@@ -140,6 +162,10 @@ def open_background(choice: str, source: SourceModel) -> Background:
     colour = parse_colour(choice)
     if colour is not None:
         return StillBackground(np.full_like(source.rgb, colour))
+    return _open_file(choice, size_hw)
+
+
+def _open_file(choice: str, size_hw: tuple[int, int]) -> Background:
     path = Path(choice)
     if not path.exists():
         raise UsageError(

@@ -23,7 +23,7 @@ from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import extract_track
 from retarget.pose.photo import estimate_photo, track_of_pose
 from retarget.records import PoseTrack
-from retarget.video.output_path import check_writable
+from retarget.video.output_path import check_apart, check_writable
 from retarget.video.reader import open_video
 
 __all__ = ["FrameJob", "run_frame_job"]
@@ -73,6 +73,8 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
     """
     began = time.perf_counter()
     check_writable(job.output, overwrite=job.overwrite)
+    behind = Path(job.render.background)
+    check_apart(job.output, (job.source, job.pose_from, behind if behind.is_file() else None))
     is_transparent = job.render.background == "transparent"
     if is_transparent and job.output.suffix.lower() in (".jpg", ".jpeg"):
         raise UsageError(f"{job.output}: JPEG can't hold transparency", hint="write PNG or WebP")

@@ -20,8 +20,9 @@ from retarget.errors import UsageError
 from retarget.photo import Photo, read_photo
 from retarget.pipeline.model_files import weights_of
 from retarget.pose.extractor import TrackResult, extract_track
+from retarget.pose.people import PersonChoice
 from retarget.records import ClipInfo
-from retarget.video.output_path import check_output_path
+from retarget.video.output_path import check_apart, check_output_path
 from retarget.video.reader import open_video
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     """
     progress, clock = progress or JobProgress(), _Clock()
     began = time.perf_counter()
-    is_transparent = job.render.background == "transparent"
-    check_output_path(job.output, job.encode, overwrite=job.overwrite, alpha=is_transparent)
     _check_job(job)
     with clock.stage("open"):
         photo = read_photo(job.source)
@@ -143,7 +142,14 @@ def _open_studio(job: VideoJob, photo: Photo, clock: _Clock) -> Studio:
 
 
 def _check_job(job: VideoJob) -> None:
+    """Find what can't go well before anything is read."""
+    is_transparent = job.render.background == "transparent"
+    check_output_path(job.output, job.encode, overwrite=job.overwrite, alpha=is_transparent)
+    background = Path(job.render.background)
+    check_apart(job.output, (job.source, job.driver, background if background.is_file() else None))
     weights_of(job.render.model)
+    for choice in (job.pose.person, job.source_person):
+        PersonChoice.parse(choice)
     if job.start_seconds is not None and job.end_seconds is not None and job.end_seconds <= job.start_seconds:
         raise UsageError(f"--end {job.end_seconds:g} is not after --start {job.start_seconds:g}")
 

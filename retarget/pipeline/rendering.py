@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from retarget.config import PoseConfig
 from retarget.doctor.photo import score_photo
 from retarget.photo import Photo
-from retarget.pipeline.background import Background, open_background
+from retarget.pipeline.background import Background, check_background, open_background
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_room import DriverRoom
 from retarget.pipeline.job import JobProgress, VideoJob
@@ -24,9 +23,6 @@ from retarget.records import ClipInfo
 from retarget.video.writer import VideoWriter
 
 __all__ = ["Studio"]
-
-_LATER: Final = ("driver", "transparent")
-"""Backgrounds that aren't opened before the driver is read."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +48,12 @@ class Studio:
             PersonNotFoundError: the photo shows nobody.
             UsageError, InputError: the background can't be read.
         """
+        check_background(job.render.background)
         model = load_model(job.render.model, job.render.device)
         rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
         config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
         source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
         retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
-        if job.render.background not in _LATER:
-            open_background(job.render.background, source).close()  # one that can't be read ends the job now
         next(retargeter.render(retargeter.plan(track_of_pose(source.pose))))
         return cls(retargeter)
 

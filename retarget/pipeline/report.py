@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from retarget.video.output_path import PendingOutput, check_writable, output_errors
+from retarget.video.output_path import PendingOutput, check_apart, check_writable, output_errors
 
 __all__ = ["check_report_path", "write_report"]
 
 
-def check_report_path(path: Path | None, *, overwrite: bool = False) -> None:
+def check_report_path(path: Path | None, *, overwrite: bool = False, apart_from: Iterable[Path] = ()) -> None:
     """Refuse a report that can't be written, before any work is done.
 
     Args:
         path: the JSON file; None for no report.
         overwrite: it may exist.
+        apart_from: the job's files, none of which it may be.
 
     Raises:
-        OutputError: exists, no such folder, no permission.
+        OutputError: exists, is one of the job's files, no such folder, no permission.
     """
     if path is not None:
+        check_apart(path, apart_from)
         check_writable(path, overwrite=overwrite)
 
 

@@ -15,7 +15,7 @@ from retarget.pose.overlay import write_overlay
 from retarget.pose.photo import estimate_photo, track_of_pose
 from retarget.pose.track_json import write_track_json
 from retarget.records import PoseTrack
-from retarget.video.output_path import check_writable
+from retarget.video.output_path import check_apart, check_writable
 
 __all__ = ["PoseJob", "StageProgress", "run_pose_job"]
 
@@ -67,6 +67,7 @@ def run_pose_job(job: PoseJob, progress: StageProgress | None = None) -> PoseTra
     for path in (job.output, job.overlay):
         if path is not None:
             check_writable(path, overwrite=job.overwrite)
+            check_apart(path, (job.driver, job.output if path is job.overlay else None))
     suffix = job.driver.suffix.lower()
     is_photo = suffix in PHOTO_EXTENSIONS and suffix != ".gif"
     track = _read_photo(job) if is_photo else _read_clip(job, progress or (lambda stage, count: None))

@@ -34,7 +34,8 @@ CONTAINER_FORMATS: Final = (
 AUDIO_FORMATS: Final = ("wav", "mp3", "aac", "flac", "ac3", "eac3", "aiff", "caf", "w64", "amr")
 """Opened so that a sound file is told to be one, instead of being "not a video container"."""
 
-_ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+:(//|[^\\/])", re.IGNORECASE)
+# A path object has made one slash of the two.
+_ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]+:(/|[^\\])", re.IGNORECASE)
 _TEXT_LISTS: Final = {
     b"#EXTM3U": "an HLS playlist",
     b"ffconcat": "a concat script",

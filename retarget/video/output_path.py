@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,14 @@ from retarget.config import EncodeConfig
 from retarget.errors import OutputError
 from retarget.video.encoders import codec_spec, container_of
 
-__all__ = ["PendingOutput", "check_output_path", "check_writable", "output_errors", "remove_stale_temporaries"]
+__all__ = [
+    "PendingOutput",
+    "check_apart",
+    "check_output_path",
+    "check_writable",
+    "output_errors",
+    "remove_stale_temporaries",
+]
 
 PNG_NAME: Final = "frame_{index:06d}.png"
 TIMES_NAME: Final = "timestamps.txt"
@@ -53,7 +60,7 @@ def check_output_path(path: str | Path, config: EncodeConfig, *, overwrite: bool
 
 
 def check_writable(path: Path, *, overwrite: bool, is_folder: bool = False) -> None:
-    """Check that a file (or folder) of this name can be made, without making it.
+    """Check that a file (or folder) of this name can be made; a temporary is made beside it, and removed.
 
     Args:
         path: the name.
@@ -79,6 +86,29 @@ def check_writable(path: Path, *, overwrite: bool, is_folder: bool = False) -> N
                 _check_only_pictures(path)
         if not os.access(parent, os.W_OK | os.X_OK):
             raise OutputError(f"{path}: no permission to write into {parent}", hint="choose another folder")
+        probe = parent / _temporary_name(path)  # some folders grant permission and refuse all the same
+        probe.touch(exist_ok=False)
+        probe.unlink()
+
+
+def check_apart(path: Path | None, others: Iterable[Path | None]) -> None:
+    """Refuse an output that is the same file as an input, or as another output.
+
+    Args:
+        path: the output; None for none.
+        others: the inputs and other outputs, whether they exist or not; None for none.
+
+    Raises:
+        OutputError: they are the same, by name or by link.
+    """
+    if path is None:
+        return
+    with output_errors(path):
+        for other in filter(None, others):
+            if path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other)):
+                raise OutputError(
+                    f"{path}: is the same file as {other}, which it would destroy", hint="give another name"
+                )
 
 
 def _check_only_pictures(folder: Path) -> None:
@@ -110,6 +140,10 @@ def _temporary_prefix(path: Path) -> str:
     digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:32]
     return f".retarget-{digest}-{host}-"
+
+
+def _temporary_name(path: Path) -> str:
+    return f"{_temporary_prefix(path)}{os.getpid()}-{secrets.token_hex(4)}.part"
 
 
 def remove_stale_temporaries(path: Path) -> int:
@@ -169,8 +203,7 @@ class PendingOutput:
         self.path = path
         self._overwrite = overwrite
         self._is_folder = is_folder
-        name = f"{_temporary_prefix(path)}{os.getpid()}-{secrets.token_hex(4)}.part"
-        self.temporary = path.absolute().parent / name
+        self.temporary = path.absolute().parent / _temporary_name(path)
         with output_errors(path):
             remove_stale_temporaries(path)
             if is_folder:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import pytest
 
+import retarget
 from retarget.cli import video
 from retarget.cli.main import main
 from retarget.cli.options import job_from_args, parse_time
@@ -88,7 +90,74 @@ def test_an_empty_range_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "--end" in _one_line(capsys)
 
 
-def test_an_unknown_command_is_exit_2() -> None:
+@pytest.fixture
+def sample(tmp_path: Path) -> dict[str, Path]:
+    """Copies of the embedded photo and clip, to be endangered."""
+    assets = Path(retarget.__file__).parent / "assets"
+    files = {"source": tmp_path / "photo.jpg", "driver": tmp_path / "clip.mp4"}
+    for role, file in files.items():
+        shutil.copy(assets / f"demo_{role}{file.suffix}", file)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--output", "clip.mp4"), "clip.mp4: is the same file as clip.mp4"),
+        (("--output", "linked.mp4"), "linked.mp4: is the same file as clip.mp4"),
+        (("--output", "out.mp4", "--report", "out.mp4"), "out.mp4: is the same file as"),
+        (("--output", "out.mp4", "--report", "photo.jpg"), "photo.jpg: is the same file as"),
+        (("--output", "out.mp4", "--log-json", "clip.mp4"), "clip.mp4: is the same file as"),
+    ],
+)
+def test_an_input_is_never_written_over(
+    arguments: tuple[str, ...],
+    told: str,
+    sample: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = sample["driver"].parent
+    monkeypatch.chdir(folder)
+    (folder / "linked.mp4").hardlink_to(sample["driver"])
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    inputs = ["--source", "photo.jpg", "--driver", "clip.mp4"]
+    assert main(["video", *inputs, *arguments, "--overwrite", "--model", "prior"]) == 5
+    assert told in _one_line(capsys)
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["video", "--driver", "a.mp4"], "--source"),
+        (["video", "--source", "a.jpg", "--driver", "a.mp4", "--start", "x"], "'x' is no time"),
+        (["video", "--source", "a.jpg", "--driver", "a.mp4", "--colour", "blue"], "--colour"),
+        (["vidoe"], "invalid choice: 'vidoe'"),
+    ],
+)
+def test_a_mistyped_line_is_exit_2_in_one_line(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(["vidoe"])
+        main(arguments)
     assert stop.value.code == 2
+    line = _one_line(capsys)
+    assert told in line
+    assert "--help" in line
+
+
+def test_whom_to_follow_is_understood_before_anything_is_read(
+    sample: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = ["--source", str(sample["source"]), "--driver", str(sample["driver"])]
+    assert main(["video", *inputs, "--output", str(sample["source"].with_name("o.mp4")), "--person", "her"]) == 2
+    assert "'her'" in _one_line(capsys)
+
+
+@pytest.mark.parametrize("address", ["http://example.org/a.mp4", "rtsp:/example.org/a", "https:/example.org/a.mp4"])
+def test_addresses_are_told_to_be_addresses(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = Path(retarget.__file__).parent / "assets/demo_source.jpg"
+    output = str(tmp_path / "o.mp4")
+    assert main(["video", "--source", str(photo), "--driver", address, "--output", output]) == 3
+    assert "addresses are not opened" in _one_line(capsys)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -9,12 +13,15 @@ import pytest
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import build_person
 from drn_core.prior.render import PriorFrame, PriorRenderer
+from retarget.config import EncodeConfig
+from retarget.errors import InputError, UsageError
 from retarget.person.matte import Matte
-from retarget.pipeline.background import cover, parse_colour
+from retarget.pipeline.background import VideoBackground, check_background, cover, parse_colour
 from retarget.pipeline.driver_room import empty_room
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.watermark import Watermark
+from retarget.video.writer import VideoWriter
 from tests.helpers.figure import SIZE_HW, figure, joints
 
 PLATE = (10, 20, 30)
@@ -107,3 +114,28 @@ def test_what_no_frame_shows_of_the_room_is_filled() -> None:
     person[30:50, 40:60] = True
     frame[person] = 255
     assert (empty_room([frame, frame], [person, person]) == 77).all()
+
+
+@pytest.mark.parametrize("choice", ["source", "driver", "transparent", "#00ff7f"])
+def test_words_and_colours_are_backgrounds(choice: str) -> None:
+    check_background(choice)
+
+
+@pytest.mark.parametrize(("name", "error"), [("no.png", UsageError), ("empty.mp4", InputError), ("text", InputError)])
+def test_a_background_that_cannot_be_read_is_refused(tmp_path: Path, name: str, error: type[Exception]) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text").write_text("no picture")
+    with pytest.raises(error, match=name):
+        check_background(str(tmp_path / name))
+
+
+def test_a_clip_behind_starts_over_in_its_own_rhythm(tmp_path: Path) -> None:
+    levels, pts = [40, 120, 200], [0, 40, 100]  # the last one lasts 80 ms
+    with VideoWriter(tmp_path / "b.mp4", (32, 32), Fraction(1, 1000), None, EncodeConfig(crf=1)) as writer:
+        for level, ticks in zip(levels, pts, strict=True):
+            writer.write(np.full((32, 32, 3), level, np.uint8), ticks, 80)
+    background = VideoBackground(tmp_path / "b.mp4", (32, 32))
+    frame: Any = None
+    shown = [int(background.at(t, frame)[16, 16, 0]) for t in (0.0, 0.039, 0.04, 0.1, 0.179, 0.18, 0.221, 0.3)]
+    background.close()
+    assert shown == pytest.approx([40, 40, 120, 200, 200, 40, 120, 200], abs=3)
