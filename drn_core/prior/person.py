@@ -269,6 +269,7 @@ def build_person(source: SourceImage) -> PersonLayers:
     rgb = np.asarray(cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     body = measure_body(working.inward(source.keypoints), source.confidence, source.depth * working.scale, alpha > 0.5)
     segmentation = segment_layers(body, alpha > 0.3, rgb)
+    body = replace(body, radii=segmentation.radii)
     lengths = {part: length * working.scale for part, length in source.true_lengths.items()}
     lengthenings = plan_lengthenings(body, lengths, segmentation.seen_area, segmentation.expected_area)
     body = lengthened_body(body, lengthenings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields
 from drn_core.prior.geometry import segment_distance
+from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
@@ -22,7 +23,11 @@ Field = npt.NDArray[np.float32]
 # Within this many half widths a sheet claims what lies under another one, and has it filled in.
 _HIDDEN_REACH = 0.85
 # Half widths within which pixels may belong to an arm before another sheet, if their colour agrees.
-_FOREARM_REACH, _HAND_REACH = 1.25, 1.6
+_HAND_REACH, _HAND_CORE = 1.5, 0.3
+# Weights of lightness, redness and yellowness where skin is told from cloth and prints.
+_HUE_GAIN = (0.4, 6.0, 3.0)
+# Half widths of the trunk within which stray pixels are the trunk's.
+_NEAR_TRUNK = 1.5
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
 _MIXED_RIM = 0.008
 
@@ -37,6 +42,7 @@ class Segmentation:
         trusted: per layer, (H, W) the pixels whose colour may be shown and used to fill the rest.
         expected_area: per part of a limb, the pixels it would show if nothing hid it.
         seen_area: per part of a limb, the pixels it does show.
+        radii: half width of each part in pixels, those of arms as traced.
     """
 
     owned: Mapping[Layer, Mask]
@@ -44,6 +50,7 @@ class Segmentation:
     trusted: Mapping[Layer, Mask]
     expected_area: Mapping[Part, float]
     seen_area: Mapping[Part, float]
+    radii: Mapping[Part, float]
 
 
 def pixel_grid(size_hw: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -85,58 +92,124 @@ def is_arm_in_front(body: Body, limb: Limb) -> bool:
     return bool(arm_depth < body.trunk_depth + 0.25 * body.torso_length)
 
 
-def _cut_by_colour(rgb: UInt8, sure: Mask, candidate: Mask) -> Mask:
-    """Cut a limb out of the sheet below it by colour and edges (GrabCut), within the candidate pixels.
+def _cut_by_colour(rgb: UInt8, sure: Mask, candidate: Mask, undecided: Mask) -> Mask:
+    """Cut a hand out of the sheet below it by colour and edges (GrabCut), within the candidate pixels.
 
     Args:
         rgb: (H, W, 3).
-        sure: (H, W) pixels certainly of the limb.
-        candidate: (H, W) pixels possibly of the limb; contains `sure`.
+        sure: (H, W) pixels certainly of the hand.
+        candidate: (H, W) pixels possibly of the hand; contains `sure`.
+        undecided: (H, W) pixels that may look like the hand without being it: its forearm, the other hand.
 
     Returns:
-        (H, W) the limb, a part of `candidate`.
+        (H, W) the hand, a part of `candidate`.
     """
     rest = candidate & ~sure
     if sure.sum() < 20 or rest.sum() < 20:
         return candidate
     ys, xs = np.nonzero(candidate)
-    margin = 6
+    margin = 2 + (int(ys.max()) - int(ys.min())) // 4
     window = np.s_[
         max(int(ys.min()) - margin, 0) : int(ys.max()) + margin + 1,
         max(int(xs.min()) - margin, 0) : int(xs.max()) + margin + 1,
     ]
-    labels = np.where(sure, cv2.GC_FGD, np.where(candidate, cv2.GC_PR_FGD, cv2.GC_BGD))[window].astype(np.uint8)
+    labels = np.where(sure, cv2.GC_FGD, np.where(candidate | undecided, cv2.GC_PR_FGD, cv2.GC_BGD))
+    labels = labels[window].astype(np.uint8)
     if not (labels == cv2.GC_BGD).any():
         return candidate
     cv2.setRNGSeed(0)  # GrabCut's mixtures start from k-means
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(rgb[window]), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(_by_hue(rgb[window]), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     cut = np.zeros_like(candidate)
     cut[window] = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     smooth = cv2.medianBlur(cut.astype(np.uint8), 5) > 0
     return np.asarray((smooth | sure) & candidate)
 
 
-def _claim_by_front_arm(
-    owned: dict[Layer, Mask], limb: Limb, fields: BodyFields, near: Mapping[Layer, Field], person: Mask, rgb: UInt8
-) -> None:
-    """A forearm before another sheet owns what has its colour within its width, an upper arm its shoulder."""
+def _by_hue(rgb: UInt8) -> UInt8:
+    """Colours (H, W, 3) in which hue counts more than light: a white print is as bright as a knuckle, but not as red."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    scaled = (lab - np.float32(128)) * np.array(_HUE_GAIN, np.float32) + np.float32(128)
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _connected_to(seed: Mask, mask: Mask) -> Mask:
+    """The pieces of a mask that the seed touches."""
+    _, label = cv2.connectedComponents((mask | seed).astype(np.uint8), connectivity=4)
+    return np.asarray(mask & np.isin(label, np.unique(label[seed])) & (label > 0))
+
+
+def _hand(
+    limb: Limb, fields: BodyFields, near: Mapping[Layer, Field], wrist: Mask, forearm: Mask, person: Mask, rgb: UInt8
+) -> Mask:
+    """Pixels of a hand: within reach of its bone, nearer to it than to the other hand, of its colour, in one piece."""
     twin = LIMBS[limb.twin]
-    lower, upper = near[limb.lower_layer], near[limb.upper_layer]
-    nearer_than_twin = lower <= near[twin.lower_layer]
+    field, other = fields.parts[limb.parts[2]], near[twin.lower_layer]
     # fingers spread beyond any capsule; their colour tells where they end, but not before a face of the same colour
-    spread = (fields.parts[limb.parts[2]] < _HAND_REACH) & (fields.parts[Part.HEAD] > 1.0)
-    within = (lower < np.where(fields.parts[Part.HEAD] > 1.0, _FOREARM_REACH, 1.0)) | spread
-    reach = person & within & nearer_than_twin
-    is_over_other = np.minimum.reduce([near[layer] for layer in Layer if layer not in limb.layers]) < 1.15
-    cut = _cut_by_colour(rgb, reach & (lower < 0.5), reach)
-    forearm = np.where(is_over_other, cut, reach & (lower < 1.0)) & person
-    _give(owned, limb.lower_layer, forearm & ((lower <= upper) | (lower < 0.6)))
-    lost = owned[limb.lower_layer] & ~forearm & is_over_other & nearer_than_twin & within
-    owned[limb.lower_layer] &= ~lost
-    owned[Layer.TORSO] |= lost & (near[Layer.TORSO] < 1.15)
-    shoulder = person & (upper < 0.95) & (fields.torso > 0.0) & ~owned[limb.lower_layer] & ~owned[twin.lower_layer]
-    _give(owned, limb.upper_layer, shoulder)
+    within = field < np.where(fields.parts[Part.HEAD] > 1.0, _HAND_REACH, 1.0)
+    own = person & (np.minimum(field, near[limb.lower_layer]) <= other)
+    candidate, core = own & (within | wrist), own & (field < _HAND_CORE)
+    if not core.any():
+        return core
+    hand = _cut_by_colour(rgb, core, candidate, forearm | (person & (other < 1.0)))
+    kernel = np.ones((3, 3), np.uint8)
+    hand = cv2.morphologyEx(hand.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    return _connected_to(core, hand | core)
+
+
+def _outlines(body: Body, person: Mask, rgb: UInt8) -> dict[int, ArmOutline]:
+    """Outlines of the arms before the trunk, by index of the limb."""
+    lab = colour_space(rgb)
+    return {
+        index: trace_arm(body, limb, person, lab)
+        for index, limb in enumerate(LIMBS)
+        if limb.is_arm and is_arm_in_front(body, limb) and body.has(limb.tip)
+    }
+
+
+def _fitted(body: Body, outlines: Mapping[int, ArmOutline]) -> Body:
+    """The body with the half widths of the arms that were traced."""
+    radii = dict(body.radii)
+    for index, outline in outlines.items():
+        for part, half_width in zip(LIMBS[index].parts[:2], outline.half_widths, strict=True):
+            radii[part] = half_width
+    return replace(body, radii=radii)
+
+
+def _claim_by_front_arm(
+    owned: dict[Layer, Mask], limb: Limb, outline: ArmOutline, fields: BodyFields, near: Mapping[Layer, Field],
+    wrist: Mask, person: Mask, rgb: UInt8,
+) -> None:
+    """Give an arm before other sheets what lies within its traced outline, and its hand."""
+    twin = LIMBS[limb.twin]
+    hand = _hand(limb, fields, near, wrist, outline.lower, person, rgb)
+    lower = (outline.lower & (near[limb.lower_layer] <= near[twin.lower_layer])) | hand
+    upper = outline.upper & ~lower & ~owned[twin.lower_layer]
+    lost = (owned[limb.upper_layer] | owned[limb.lower_layer]) & ~upper & ~lower
+    _give(owned, limb.lower_layer, lower)
+    _give(owned, limb.upper_layer, upper)
+    _give_away(owned, limb, lost, near, fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
+
+
+def _give_away(owned: dict[Layer, Mask], limb: Limb, lost: Mask, near: Mapping[Layer, Field], hand: Mask) -> None:
+    """Give to the trunk what lies beyond an arm's outline, unless it hangs together with the hand or with nothing.
+
+    Args:
+        owned: changed in place.
+        limb: the arm.
+        lost: (H, W) pixels that were the arm's and lie beyond its outline.
+        near: distance to each sheet.
+        hand: (H, W) pixels that are nearer to the hand than to the forearm; fingers may reach far.
+    """
+    kernel = np.ones((3, 3), np.uint8)
+    trunk, arm = (cv2.dilate(owned[layer].astype(np.uint8), kernel) > 0 for layer in (Layer.TORSO, limb.lower_layer))
+    near_trunk = near[Layer.TORSO] < _NEAR_TRUNK
+    for piece, is_hand in ((lost & hand, True), (lost & ~hand, False)):
+        num, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
+        at_trunk = np.bincount(label[piece & trunk], minlength=num)
+        at_arm = np.bincount(label[piece & arm], minlength=num)
+        leaves = at_trunk > (at_arm if is_hand else 0)
+        _give(owned, Layer.TORSO, piece & (leaves[label] | (near_trunk & (not is_hand))))
 
 
 def _give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:
@@ -200,15 +273,18 @@ def _limb_masks(
     joint = _disc(points, body, limb.middle, 1.15 * body.radii[limb.parts[1]])
     reach = {
         limb.upper_layer: fields.parts[limb.parts[0]] < _HIDDEN_REACH,
-        limb.lower_layer: fields.lower(limb) < _HIDDEN_REACH,
+        limb.lower_layer: (fields.parts[limb.parts[1]] if limb.is_arm else fields.lower(limb)) < _HIDDEN_REACH,
     }
     # what may lie on top of this sheet: arms on legs, the other sheets of arms on arms
     others = [layer for other in LIMBS if other.is_arm for layer in other.layers]
     others += [] if limb.is_arm else [layer for other in LIMBS if not other.is_arm for layer in other.layers]
+    hidden_by = {limb.upper_layer: others, limb.lower_layer: others}
+    if limb.is_arm:  # a forearm lies on its upper arm, never under it; half a hand is better than a mitten
+        hidden_by[limb.lower_layer] = [layer for layer in others if layer != limb.upper_layer]
     masks = {}
     for layer, own, neighbour in ((limb.upper_layer, upper, lower), (limb.lower_layer, lower, upper)):
         trusted = own | (joint & neighbour) | (at_root if layer == limb.upper_layer else False)
-        covering = np.logical_or.reduce([owned[other] for other in others if other != layer])
+        covering = np.logical_or.reduce([owned[other] for other in hidden_by[layer] if other != layer])
         masks[layer] = (trusted | (person & reach[layer] & covering), trusted)
     return masks
 
@@ -235,14 +311,18 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         The sheets' masks.
     """
     points = pixel_grid((person.shape[0], person.shape[1]))
+    outlines = _outlines(body, person, rgb)
+    body = _fitted(body, outlines)
     fields = measure_fields(body, points)
     near = _near(fields)
     owned = _nearest_layer(body, near, person)
     for limb in LIMBS:
-        if limb.is_arm and is_arm_in_front(body, limb):
-            _claim_by_front_arm(owned, limb, fields, near, person, rgb)
-        elif limb.is_arm:
+        if limb.is_arm and not is_arm_in_front(body, limb):
             _yield_to_trunk(owned, limb, near)
+    for index, outline in outlines.items():
+        limb = LIMBS[index]
+        wrist = _disc(points, body, limb.tip, outline.half_widths[1])
+        _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     masks = {Layer.TORSO: _torso_masks(body, fields, points, owned, person)}
     for limb in LIMBS:
         masks |= _limb_masks(body, fields, points, owned, person, limb)
@@ -253,6 +333,7 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         trusted={layer: trusted for layer, (_, trusted) in masks.items()},
         expected_area=expected,
         seen_area=seen,
+        radii=body.radii,
     )
 
 
