@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -13,7 +13,16 @@ from drn_core.prior.geometry import Array, perpendicular, polygon_distance, segm
 from drn_core.prior.parts import LIMBS, RADII, SEGMENTS, Limb, Part
 from drn_core.skeleton import JOINT_INDEX
 
-__all__ = ["Body", "BodyFields", "hand_or_foot_bone", "lap_mask", "measure_body", "measure_fields", "trunk_corners"]
+__all__ = [
+    "Body",
+    "BodyFields",
+    "hand_or_foot_bone",
+    "lap_mask",
+    "measure_body",
+    "measure_fields",
+    "middle_bones",
+    "trunk_corners",
+]
 
 _LEFT_SHOULDER, _RIGHT_SHOULDER = JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]
 _LEFT_HIP, _RIGHT_HIP = JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]
@@ -21,6 +30,9 @@ _LEFT_EAR, _RIGHT_EAR = JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"]
 
 # Least half width of the trunk's quadrangle in torso lengths, for people seen from the side.
 _PROFILE_CHEST, _PROFILE_PELVIS = 0.09, 0.08
+
+# Keeps the crossing of a limb's two middles near the joint when they are nearly parallel.
+_STRAIGHT = 0.25
 
 # A part whose joints were not seen is nowhere near any pixel.
 _FAR = 50.0
@@ -36,6 +48,8 @@ class Body:
         depth: (33,) pixels, smaller is nearer.
         torso_length: the unit of all sizes, in pixels.
         radii: half width of each part in pixels.
+        off_middle: how far the middle of a limb part lies from its bone, pixels to the side of `perpendicular`; parts
+            that are missing lie about their bones. A sleeve hangs below the arm, and an estimator sees neither.
     """
 
     keypoints: npt.NDArray[np.float64]
@@ -43,6 +57,7 @@ class Body:
     depth: npt.NDArray[np.float64]
     torso_length: float
     radii: Mapping[Part, float]
+    off_middle: Mapping[Part, float] = field(default_factory=dict)
 
     @property
     def neck(self) -> npt.NDArray[np.float64]:
@@ -73,6 +88,28 @@ class Body:
         """Depth of the trunk, from the shoulders alone where the hips are not seen."""
         joints = [_LEFT_SHOULDER, _RIGHT_SHOULDER] + ([_LEFT_HIP, _RIGHT_HIP] if self.has_hips else [])
         return float(self.depth[joints].mean())
+
+
+def middle_bones(body: Body, keypoints: Array, limb: Limb, scale: float = 1.0) -> npt.NDArray[np.float64]:
+    """Root, middle and tip (3, 2) of a limb moved to the middle of what is seen of it.
+
+    The two parts turn about the point where their middles cross, or their outlines would part when a bent arm is
+    straightened.
+
+    Args:
+        body: the body in the photo, of which the middles are known.
+        keypoints: (33, 2) any pose of it.
+        limb: the limb.
+        scale: size of the pose over the size in the photo.
+    """
+    root, middle, tip = (np.asarray(keypoints[joint], np.float64) for joint in (limb.root, limb.middle, limb.tip))
+    offsets = scale * np.array([body.off_middle.get(part, 0.0) for part in limb.parts[:2]])
+    if not offsets.any():
+        return np.stack([root, middle, tip])
+    sides = np.stack([perpendicular(unit(middle - root)), perpendicular(unit(tip - middle))])
+    # least squares: for a straight limb the two lines have no crossing
+    shift = np.linalg.solve(sides.T @ sides + _STRAIGHT * np.eye(2), sides.T @ offsets)
+    return np.stack([root + offsets[0] * sides[0], middle + shift, tip + offsets[1] * sides[1]])
 
 
 def hand_or_foot_bone(keypoints: Array, limb: Limb) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -203,12 +240,13 @@ def trunk_corners(body: Body) -> npt.NDArray[np.float64]:
 
 def _limb_fields(body: Body, points: Array, limb: Limb) -> dict[Part, npt.NDArray[np.float32]]:
     s, (upper, lower, end) = body.keypoints, limb.parts
+    joints = middle_bones(body, s, limb)
     start, tip = hand_or_foot_bone(s, limb)
     if limb.is_arm:  # the palm begins past the wrist and the fingers end past the knuckles
         start, tip = start + (tip - start) * 0.3, start + (tip - start) * 1.5
     bones = {
-        upper: (s[limb.root], s[limb.middle], limb.middle),
-        lower: (s[limb.middle], s[limb.tip], limb.tip),
+        upper: (joints[0], joints[1], limb.middle),
+        lower: (joints[1], joints[2], limb.tip),
         end: (start, tip, limb.tip),
     }
     return {

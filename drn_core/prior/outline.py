@@ -80,11 +80,13 @@ class ArmOutline:
         upper: (H, W) pixels of the upper arm.
         lower: (H, W) pixels of the forearm, without the hand.
         half_widths: of upper arm and forearm, pixels.
+        off_middle: how far the middle of upper arm and forearm lies from the bones, pixels to `perpendicular`'s side.
     """
 
     upper: Mask
     lower: Mask
     half_widths: tuple[float, float]
+    off_middle: tuple[float, float]
 
 
 def colour_space(rgb: UInt8) -> Field:
@@ -142,7 +144,9 @@ def _foreign(colours: npt.NDArray[np.float32], near: npt.NDArray[np.float64]) ->
     """How many pixels (N, num) between the bone and there have another colour than the arm has at the bone."""
     place = np.arange(colours.shape[1])[None]
     at_bone = np.where((place <= near[:, None])[..., None], colours, np.nan)
-    usual = cv2.blur(np.nanmedian(at_bone, 1, keepdims=True).astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE)
+    usual = cv2.blur(
+        np.nanmedian(at_bone, 1, keepdims=True).astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE
+    )
     distance = np.linalg.norm((colours - usual.reshape(-1, 1, 3)) * np.array(_SHADING, np.float32), axis=2)
     return np.asarray(np.cumsum(np.clip(distance / _FOREIGN - 1.0, 0.0, 1.0), 1))
 
@@ -241,10 +245,15 @@ def trace_arm(body: Body, limb: Limb, person: Mask, lab: Field) -> ArmOutline:
     for side in sides:  # with the usual half width, trusted little, then with the side's own: bones run off the middle
         rough = side.widths(side.trace(default, _ROUGH))
         reaches.append(side.trace(rough, 1.0))
-    widths = np.mean([side.widths(reach) for side, reach in zip(sides, reaches, strict=True)], 0)
+    one, other = (np.array(side.widths(reach)) for side, reach in zip(sides, reaches, strict=True))
+    half_widths, off_middle = (one + other) / 2, (one - other) / 2
     upper, lower = (
         np.logical_or.reduce([_fill(size_hw, s.rays, r, is_upper) for s, r in zip(sides, reaches, strict=True)])
         for is_upper in (True, False)
     )
-    half_widths = (float(widths[0]), float(widths[1]))
-    return ArmOutline(np.asarray(upper & ~lower & person), np.asarray(lower & person), half_widths)
+    return ArmOutline(
+        np.asarray(upper & ~lower & person),
+        np.asarray(lower & person),
+        (float(half_widths[0]), float(half_widths[1])),
+        (float(off_middle[0]), float(off_middle[1])),
+    )

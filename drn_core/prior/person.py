@@ -160,6 +160,9 @@ def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UIn
     coverage = _sharp_resize(segmentation.wanted[layer], (size_hw[0], size_hw[1]))
     trusted = _sharp_resize(segmentation.trusted[layer], (size_hw[0], size_hw[1])) > 0.5
     alpha = _layer_alpha(crop, coverage, layer)
+    if layer in segmentation.fade:
+        is_own = _resize(segmentation.owned[layer].astype(np.float32), (size_hw[0], size_hw[1])) > 0.0
+        alpha = np.where(is_own, alpha, alpha * _resize(segmentation.fade[layer], (size_hw[0], size_hw[1])))
     hole = (alpha > 0.02) & ~trusted & (crop.alpha > 0.3)
     colour = fill_cloth(crop.foreground, trusted, hole)
     colour = extend_colours(colour, (trusted | hole) & (alpha > 0.02))
@@ -269,7 +272,7 @@ def build_person(source: SourceImage) -> PersonLayers:
     rgb = np.asarray(cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     body = measure_body(working.inward(source.keypoints), source.confidence, source.depth * working.scale, alpha > 0.5)
     segmentation = segment_layers(body, alpha > 0.3, rgb)
-    body = replace(body, radii=segmentation.radii)
+    body = segmentation.body
     lengths = {part: length * working.scale for part, length in source.true_lengths.items()}
     lengthenings = plan_lengthenings(body, lengths, segmentation.seen_area, segmentation.expected_area)
     body = lengthened_body(body, lengthenings)
@@ -288,6 +291,7 @@ def build_person(source: SourceImage) -> PersonLayers:
         depth=np.asarray(source.depth, np.float64),
         torso_length=body.torso_length / working.scale,
         radii={part: radius / working.scale for part, radius in body.radii.items()},
+        off_middle={part: offset / working.scale for part, offset in body.off_middle.items()},
     )
     return PersonLayers(
         textures=textures,

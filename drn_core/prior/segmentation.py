@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields
-from drn_core.prior.geometry import segment_distance
+from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields, middle_bones
+from drn_core.prior.geometry import segment_distance, smoothstep, unit
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
 
@@ -26,6 +26,8 @@ _HIDDEN_REACH = 0.85
 _HAND_REACH, _HAND_CORE = 1.5, 0.3
 # Weights of lightness, redness and yellowness where skin is told from cloth and prints.
 _HUE_GAIN = (0.4, 6.0, 3.0)
+# Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
+_FADE = (0.15, 0.85)
 # Half widths of the trunk within which stray pixels are the trunk's.
 _NEAR_TRUNK = 1.5
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
@@ -42,7 +44,8 @@ class Segmentation:
         trusted: per layer, (H, W) the pixels whose colour may be shown and used to fill the rest.
         expected_area: per part of a limb, the pixels it would show if nothing hid it.
         seen_area: per part of a limb, the pixels it does show.
-        radii: half width of each part in pixels, those of arms as traced.
+        body: the body, with half widths and middles of arms as traced.
+        fade: per sheet of a forearm, (H, W) opacity in [0, 1] of its round end on the upper arm; 1 elsewhere.
     """
 
     owned: Mapping[Layer, Mask]
@@ -50,7 +53,8 @@ class Segmentation:
     trusted: Mapping[Layer, Mask]
     expected_area: Mapping[Part, float]
     seen_area: Mapping[Part, float]
-    radii: Mapping[Part, float]
+    body: Body
+    fade: Mapping[Layer, Field]
 
 
 def pixel_grid(size_hw: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -168,17 +172,24 @@ def _outlines(body: Body, person: Mask, rgb: UInt8) -> dict[int, ArmOutline]:
 
 
 def _fitted(body: Body, outlines: Mapping[int, ArmOutline]) -> Body:
-    """The body with the half widths of the arms that were traced."""
-    radii = dict(body.radii)
+    """The body with the half widths and middles of the arms that were traced."""
+    radii, off_middle = dict(body.radii), dict(body.off_middle)
     for index, outline in outlines.items():
-        for part, half_width in zip(LIMBS[index].parts[:2], outline.half_widths, strict=True):
-            radii[part] = half_width
-    return replace(body, radii=radii)
+        parts = LIMBS[index].parts[:2]
+        for part, half_width, offset in zip(parts, outline.half_widths, outline.off_middle, strict=True):
+            radii[part], off_middle[part] = half_width, offset
+    return replace(body, radii=radii, off_middle=off_middle)
 
 
 def _claim_by_front_arm(
-    owned: dict[Layer, Mask], limb: Limb, outline: ArmOutline, fields: BodyFields, near: Mapping[Layer, Field],
-    wrist: Mask, person: Mask, rgb: UInt8,
+    owned: dict[Layer, Mask],
+    limb: Limb,
+    outline: ArmOutline,
+    fields: BodyFields,
+    near: Mapping[Layer, Field],
+    wrist: Mask,
+    person: Mask,
+    rgb: UInt8,
 ) -> None:
     """Give an arm before other sheets what lies within its traced outline, and its hand."""
     twin = LIMBS[limb.twin]
@@ -229,6 +240,23 @@ def _disc(points: Field, body: Body, joint: int, radius: float) -> Mask:
     return np.asarray(np.linalg.norm(points - body.keypoints[joint].astype(np.float32), axis=-1) < radius)
 
 
+def _cap(points: Field, body: Body, limb: Limb) -> Mask:
+    """The round end at elbow or knee that both sheets of a limb have."""
+    if not limb.is_arm:
+        return _disc(points, body, limb.middle, 1.15 * body.radii[limb.parts[1]])
+    centre = middle_bones(body, body.keypoints, limb)[1].astype(np.float32)
+    radius = 1.05 * max(body.radii[part] for part in limb.parts[:2])
+    return np.asarray(np.linalg.norm(points - centre, axis=-1) < radius)
+
+
+def _fade(points: Field, body: Body, limb: Limb) -> Field:
+    """Opacity of a forearm's sheet: its cap blends into the upper arm, that nobody sees where it ends."""
+    root, middle, tip = middle_bones(body, body.keypoints, limb)
+    across = unit(unit(middle - root) + unit(tip - middle)).astype(np.float32)
+    past = (middle.astype(np.float32) - points) @ across / np.float32(body.radii[limb.parts[1]])
+    return np.where(body.has(limb.tip), 1.0 - smoothstep(past, *_FADE), 1.0).astype(np.float32)
+
+
 def _arms(owned: Mapping[Layer, Mask]) -> Mask:
     return np.asarray(np.logical_or.reduce([owned[layer] for limb in LIMBS if limb.is_arm for layer in limb.layers]))
 
@@ -270,7 +298,7 @@ def _limb_masks(
     upper, lower = owned[limb.upper_layer], owned[limb.lower_layer]
     radius = body.radii[limb.parts[0]]
     at_root = _disc(points, body, limb.root, (1.1 if limb.is_arm else 1.2) * radius) & owned[Layer.TORSO]
-    joint = _disc(points, body, limb.middle, 1.15 * body.radii[limb.parts[1]])
+    joint = _cap(points, body, limb)
     reach = {
         limb.upper_layer: fields.parts[limb.parts[0]] < _HIDDEN_REACH,
         limb.lower_layer: (fields.parts[limb.parts[1]] if limb.is_arm else fields.lower(limb)) < _HIDDEN_REACH,
@@ -333,7 +361,8 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         trusted={layer: trusted for layer, (_, trusted) in masks.items()},
         expected_area=expected,
         seen_area=seen,
-        radii=body.radii,
+        body=body,
+        fade={limb.lower_layer: _fade(points, body, limb) for limb in LIMBS if limb.is_arm},
     )
 
 

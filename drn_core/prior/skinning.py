@@ -9,14 +9,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body, BodyFields, measure_fields
-from drn_core.prior.geometry import smoothstep
-from drn_core.prior.parts import LIMB_OF, LIMBS, NUM_PARTS, Layer, Part
+from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.geometry import smoothstep, unit
+from drn_core.prior.parts import LIMB_OF, LIMBS, NUM_PARTS, Layer, Limb, Part
 
 __all__ = ["LayerMesh", "join_meshes", "mesh_layer", "skin_weights"]
 
 # w = 1 / (softness^4 + d^4): wide enough to bend smoothly, steep enough to keep parts rigid. (development clips)
 _SOFTNESS = 0.35
+
+# The corner of a bent elbow, in half widths: from the bone (not yet, wholly), and past the joint.
+_CORNER, _BEYOND = (1.0, 1.3), (-0.5, 0.3)
 
 # A limb's root in the trunk moves only what is this near to the joint, in half widths (full, none).
 _ROOT_REACH = (1.0, 2.2)
@@ -80,15 +83,34 @@ def _limb_weights(
     """Weights of a limb's sheet: only neighbours along the limb may share a point."""
     limb = LIMB_OF[layer]
     upper, lower, end = limb.parts
-    weights[:, lower] = _closeness(fields.parts[lower])
+    weights[:, lower], weights[:, upper] = _closeness(fields.parts[lower]), _closeness(fields.parts[upper])
     if layer == limb.lower_layer:
-        weights[:, upper] = _closeness(fields.parts[upper]) * _near_joint(body, points, limb.middle, lower)
         weights[:, end] = _closeness(fields.parts[end])
-        return
-    weights[:, lower] *= _near_joint(body, points, limb.middle, lower)
-    weights[:, upper] = _closeness(fields.parts[upper])
-    carrier = Part.CHEST if limb.is_arm else Part.PELVIS
-    weights[:, carrier] = _closeness(fields.roots[upper]) * _near_joint(body, points, limb.root, upper)
+    if limb.is_arm:
+        own, other = (lower, upper) if layer == limb.lower_layer else (upper, lower)
+        share = _drawn_in(body, limb, fields, points, own)
+        weights[:, other] = weights.sum(1) - weights[:, other]
+        weights[:, other] *= share / (1.0 - share)
+    else:
+        weights[:, upper if layer == limb.lower_layer else lower] *= _near_joint(body, points, limb.middle, lower)
+    if layer == limb.upper_layer:
+        carrier = Part.CHEST if limb.is_arm else Part.PELVIS
+        weights[:, carrier] = _closeness(fields.roots[upper]) * _near_joint(body, points, limb.root, upper)
+
+
+def _drawn_in(
+    body: Body, limb: Limb, fields: BodyFields, points: npt.NDArray[np.float32], own: Part
+) -> npt.NDArray[np.float64]:
+    """Share of the other bone at an elbow: none within the arm's width, half for the corner of a bent sleeve beyond.
+
+    An elbow is not rubber: both its sheets are rigid and overlap in a round cap, like the links of a chain. Were they
+    blended, straightening a bent arm would pinch it. But what stands out beyond the cap at the outside of the bend
+    has to follow both bones, or it would stand out of the straightened arm.
+    """
+    root, middle, tip = middle_bones(body, body.keypoints, limb)
+    onward = unit(middle - root) if own == limb.parts[0] else unit(middle - tip)
+    beyond = (points - middle) @ onward / body.radii[own]
+    return 0.5 * smoothstep(fields.parts[own], *_CORNER) * smoothstep(beyond, *_BEYOND)
 
 
 def _near_joint(body: Body, points: npt.NDArray[np.float32], joint: int, part: Part) -> npt.NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body, hand_or_foot_bone
+from drn_core.prior.body import Body, hand_or_foot_bone, middle_bones
 from drn_core.prior.geometry import Array, bone_affine, fit_similarity, perpendicular, unit
 from drn_core.prior.parts import LIMBS, NUM_PARTS, Part
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
@@ -80,8 +80,9 @@ def part_transforms(body: Body, target: Array, scale: float = 1.0) -> Affines:
     affines[Part.HEAD] = fit_similarity(source[face], goal[face], FACE_WEIGHTS, (0.85 * scale, 1.15 * scale))
     for limb in LIMBS:
         upper, lower, end = limb.parts
-        root, middle, tip = limb.root, limb.middle, limb.tip
-        affines[upper] = bone_affine((source[root], source[middle]), (goal[root], goal[middle]), width_scale=scale)
-        affines[lower] = bone_affine((source[middle], source[tip]), (goal[middle], goal[tip]), width_scale=scale)
+        root, middle, tip = middle_bones(body, source, limb)
+        new_root, new_middle, new_tip = middle_bones(body, goal, limb, scale)
+        affines[upper] = bone_affine((root, middle), (new_root, new_middle), width_scale=scale)
+        affines[lower] = bone_affine((middle, tip), (new_middle, new_tip), width_scale=scale)
         affines[end] = bone_affine(hand_or_foot_bone(source, limb), hand_or_foot_bone(goal, limb), width_scale=scale)
     return affines

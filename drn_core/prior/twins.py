@@ -79,13 +79,16 @@ def _mirror_map(body: Body, limb: Limb, twin: Limb) -> npt.NDArray[np.float64]:
 
 def rebuilt_body(body: Body, rebuilds: list[Rebuild]) -> Body:
     """Return the body with the joints of rebuilt limbs where their new pixels lie."""
-    keypoints, confidence = body.keypoints.copy(), body.confidence.copy()
+    keypoints, confidence, off_middle = body.keypoints.copy(), body.confidence.copy(), dict(body.off_middle)
     for rebuild in rebuilds:
         for joint in rebuild.limb.joints:
             twin_joint = MIRROR[joint]
             keypoints[joint] = rebuild.affine[:, :2] @ body.keypoints[twin_joint] + rebuild.affine[:, 2]
             confidence[joint] = body.confidence[twin_joint]
-    return replace(body, keypoints=keypoints, confidence=confidence)
+        handedness = float(np.sign(np.linalg.det(rebuild.affine[:, :2])))
+        for part, twin_part in zip(rebuild.limb.parts, LIMBS[rebuild.limb.twin].parts, strict=True):
+            off_middle[part] = handedness * body.off_middle.get(twin_part, 0.0)
+    return replace(body, keypoints=keypoints, confidence=confidence, off_middle=off_middle)
 
 
 def overhang(textures: npt.NDArray[np.uint8], rebuild: Rebuild) -> tuple[int, int, int, int]:
