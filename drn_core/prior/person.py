@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
-from drn_core.prior.cloth import extend_colours, fill_cloth
+from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_plain
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
 from drn_core.prior.parts import Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
@@ -155,6 +155,20 @@ def _layer_alpha(crop: _Crop, coverage: Float, layer: Layer) -> Float:
     return np.asarray(alpha, np.float32)
 
 
+def _clothed(
+    colour: UInt8, segmentation: Segmentation, trusted: npt.NDArray[np.bool_], hole: npt.NDArray[np.bool_]
+) -> tuple[UInt8, npt.NDArray[np.bool_]]:
+    """Fill what limbs hide of face, neck and garment; the rim of their own pixels is left for marching."""
+    size_hw = (hole.shape[0], hole.shape[1])
+    own, skin, garment = (
+        _resize(mask.astype(np.float32), size_hw) > 0.5
+        for mask in (segmentation.owned[Layer.TORSO], segmentation.skin, segmentation.garment)
+    )
+    hidden = hole & ~own
+    colour = fill_plain(colour, trusted & skin, hidden & skin)
+    return fill_garment(colour, trusted & garment, hidden & garment), hidden & (skin | garment)
+
+
 def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UInt8:
     size_hw = crop.alpha.shape
     coverage = _sharp_resize(segmentation.wanted[layer], (size_hw[0], size_hw[1]))
@@ -164,7 +178,11 @@ def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UIn
         is_own = _resize(segmentation.owned[layer].astype(np.float32), (size_hw[0], size_hw[1])) > 0.0
         alpha = np.where(is_own, alpha, alpha * _resize(segmentation.fade[layer], (size_hw[0], size_hw[1])))
     hole = (alpha > 0.02) & ~trusted & (crop.alpha > 0.3)
-    colour = fill_cloth(crop.foreground, trusted, hole)
+    colour = crop.foreground
+    if layer == Layer.TORSO:
+        colour, is_filled = _clothed(colour, segmentation, trusted, hole)
+        trusted |= is_filled
+    colour = fill_cloth(colour, trusted, hole & ~trusted)
     colour = extend_colours(colour, (trusted | hole) & (alpha > 0.02))
     return np.dstack([colour, np.round(alpha * 255).astype(np.uint8)])
 

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields, middle_bones
+from drn_core.prior.cloth import extend_colours
 from drn_core.prior.geometry import segment_distance, smoothstep, unit
+from drn_core.prior.hands import cut_hand
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
+from drn_core.skeleton import JOINT_INDEX
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
 
@@ -22,12 +25,13 @@ Field = npt.NDArray[np.float32]
 
 # Within this many half widths a sheet claims what lies under another one, and has it filled in.
 _HIDDEN_REACH = 0.85
-# Half widths within which pixels may belong to an arm before another sheet, if their colour agrees.
-_HAND_REACH, _HAND_CORE = 1.5, 0.3
-# Weights of lightness, redness and yellowness where skin is told from cloth and prints.
-_HUE_GAIN = (0.4, 6.0, 3.0)
 # Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
 _FADE = (0.15, 0.85)
+_EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
+# Half width of the neck against that of the head.
+_NECK_WIDTH = 0.45
+# Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
+_UNMIXED = 0.5
 # Half widths of the trunk within which stray pixels are the trunk's.
 _NEAR_TRUNK = 1.5
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
@@ -46,6 +50,7 @@ class Segmentation:
         seen_area: per part of a limb, the pixels it does show.
         body: the body, with half widths and middles of arms as traced.
         fade: per sheet of a forearm, (H, W) opacity in [0, 1] of its round end on the upper arm; 1 elsewhere.
+        skin: (H, W) head and neck; garment: (H, W) the trunk's cloth without them.
     """
 
     owned: Mapping[Layer, Mask]
@@ -55,6 +60,8 @@ class Segmentation:
     seen_area: Mapping[Part, float]
     body: Body
     fade: Mapping[Layer, Field]
+    skin: Mask
+    garment: Mask
 
 
 def pixel_grid(size_hw: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -96,71 +103,6 @@ def is_arm_in_front(body: Body, limb: Limb) -> bool:
     return bool(arm_depth < body.trunk_depth + 0.25 * body.torso_length)
 
 
-def _cut_by_colour(rgb: UInt8, sure: Mask, candidate: Mask, undecided: Mask) -> Mask:
-    """Cut a hand out of the sheet below it by colour and edges (GrabCut), within the candidate pixels.
-
-    Args:
-        rgb: (H, W, 3).
-        sure: (H, W) pixels certainly of the hand.
-        candidate: (H, W) pixels possibly of the hand; contains `sure`.
-        undecided: (H, W) pixels that may look like the hand without being it: its forearm, the other hand.
-
-    Returns:
-        (H, W) the hand, a part of `candidate`.
-    """
-    rest = candidate & ~sure
-    if sure.sum() < 20 or rest.sum() < 20:
-        return candidate
-    ys, xs = np.nonzero(candidate)
-    margin = 2 + (int(ys.max()) - int(ys.min())) // 4
-    window = np.s_[
-        max(int(ys.min()) - margin, 0) : int(ys.max()) + margin + 1,
-        max(int(xs.min()) - margin, 0) : int(xs.max()) + margin + 1,
-    ]
-    labels = np.where(sure, cv2.GC_FGD, np.where(candidate | undecided, cv2.GC_PR_FGD, cv2.GC_BGD))
-    labels = labels[window].astype(np.uint8)
-    if not (labels == cv2.GC_BGD).any():
-        return candidate
-    cv2.setRNGSeed(0)  # GrabCut's mixtures start from k-means
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(_by_hue(rgb[window]), labels, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    cut = np.zeros_like(candidate)
-    cut[window] = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    smooth = cv2.medianBlur(cut.astype(np.uint8), 5) > 0
-    return np.asarray((smooth | sure) & candidate)
-
-
-def _by_hue(rgb: UInt8) -> UInt8:
-    """Colours (H, W, 3) in which hue counts more than light: a white print is as bright as a knuckle, but not as red."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    scaled = (lab - np.float32(128)) * np.array(_HUE_GAIN, np.float32) + np.float32(128)
-    return np.clip(scaled, 0, 255).astype(np.uint8)
-
-
-def _connected_to(seed: Mask, mask: Mask) -> Mask:
-    """The pieces of a mask that the seed touches."""
-    _, label = cv2.connectedComponents((mask | seed).astype(np.uint8), connectivity=4)
-    return np.asarray(mask & np.isin(label, np.unique(label[seed])) & (label > 0))
-
-
-def _hand(
-    limb: Limb, fields: BodyFields, near: Mapping[Layer, Field], wrist: Mask, forearm: Mask, person: Mask, rgb: UInt8
-) -> Mask:
-    """Pixels of a hand: within reach of its bone, nearer to it than to the other hand, of its colour, in one piece."""
-    twin = LIMBS[limb.twin]
-    field, other = fields.parts[limb.parts[2]], near[twin.lower_layer]
-    # fingers spread beyond any capsule; their colour tells where they end, but not before a face of the same colour
-    within = field < np.where(fields.parts[Part.HEAD] > 1.0, _HAND_REACH, 1.0)
-    own = person & (np.minimum(field, near[limb.lower_layer]) <= other)
-    candidate, core = own & (within | wrist), own & (field < _HAND_CORE)
-    if not core.any():
-        return core
-    hand = _cut_by_colour(rgb, core, candidate, forearm | (person & (other < 1.0)))
-    kernel = np.ones((3, 3), np.uint8)
-    hand = cv2.morphologyEx(hand.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
-    return _connected_to(core, hand | core)
-
-
 def _outlines(body: Body, person: Mask, rgb: UInt8) -> dict[int, ArmOutline]:
     """Outlines of the arms before the trunk, by index of the limb."""
     lab = colour_space(rgb)
@@ -193,7 +135,7 @@ def _claim_by_front_arm(
 ) -> None:
     """Give an arm before other sheets what lies within its traced outline, and its hand."""
     twin = LIMBS[limb.twin]
-    hand = _hand(limb, fields, near, wrist, outline.lower, person, rgb)
+    hand = cut_hand(limb, fields, near, wrist, outline.lower, person, rgb)
     lower = (outline.lower & (near[limb.lower_layer] <= near[twin.lower_layer])) | hand
     upper = outline.upper & ~lower & ~owned[twin.lower_layer]
     lost = (owned[limb.upper_layer] | owned[limb.lower_layer]) & ~upper & ~lower
@@ -257,6 +199,12 @@ def _fade(points: Field, body: Body, limb: Limb) -> Field:
     return np.where(body.has(limb.tip), 1.0 - smoothstep(past, *_FADE), 1.0).astype(np.float32)
 
 
+def _skin_and_garment(body: Body, fields: BodyFields, points: Field) -> tuple[Mask, Mask]:
+    """Head and neck, and the trunk below them down to the hips."""
+    skin = (fields.parts[Part.HEAD] < 1.0) | (_neck(body, points) & (fields.along_trunk < 0.0))
+    return skin, (fields.torso < 1.5) & (fields.along_trunk < 1.0) & ~skin
+
+
 def _arms(owned: Mapping[Layer, Mask]) -> Mask:
     return np.asarray(np.logical_or.reduce([owned[layer] for limb in LIMBS if limb.is_arm for layer in limb.layers]))
 
@@ -266,7 +214,7 @@ def _torso_masks(
 ) -> tuple[Mask, Mask]:
     """What the torso sheet covers, and which of it shows its own colour."""
     own, arms = owned[Layer.TORSO], _arms(owned)
-    wanted = own | (person & ((fields.torso < 0.9) | (fields.parts[Part.HEAD] < 0.75)))
+    wanted = own | (person & ((fields.torso < 0.9) | (fields.parts[Part.HEAD] < 0.75) | _neck(body, points)))
     side = 2 * round(_MIXED_RIM * body.torso_length) + 1
     rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     trusted = own & ~rim
@@ -289,6 +237,22 @@ def _torso_masks(
         thighs = [fields.parts[limb.parts[0]] for limb in LIMBS if not limb.is_arm]
         wanted |= person & ((np.minimum.reduce(thighs) < 0.95) | lap_mask(body, (person.shape[0], person.shape[1])))
     return wanted, trusted
+
+
+def _neck(body: Body, points: Field) -> Mask:
+    """The column between shoulders and head."""
+    head = body.keypoints[list(_EARS)].mean(0)
+    return segment_distance(points, body.neck, head) < _NECK_WIDTH * body.radii[Part.HEAD]
+
+
+def _unmixed(rgb: UInt8, rim: Mask, trusted: Mask, arms: Mask) -> Mask:
+    """Pixels of the rim (H, W) that look like the trunk beside them, not like the arm: they may keep their colour."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    inner = cv2.erode(arms.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    to_arm, to_trunk = (
+        np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2) for known in (inner, trusted)
+    )
+    return np.asarray(rim & (to_trunk < _UNMIXED * to_arm))
 
 
 def _limb_masks(
@@ -351,10 +315,13 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         limb = LIMBS[index]
         wrist = _disc(points, body, limb.tip, outline.half_widths[1])
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
-    masks = {Layer.TORSO: _torso_masks(body, fields, points, owned, person)}
+    wanted, trusted = _torso_masks(body, fields, points, owned, person)
+    trusted |= _unmixed(rgb, owned[Layer.TORSO] & ~trusted, trusted, _arms(owned))
+    masks = {Layer.TORSO: (wanted, trusted)}
     for limb in LIMBS:
         masks |= _limb_masks(body, fields, points, owned, person, limb)
     expected, seen = _areas(body, fields, owned)
+    skin, garment = _skin_and_garment(body, fields, points)
     return Segmentation(
         owned=owned,
         wanted={layer: wanted for layer, (wanted, _) in masks.items()},
@@ -363,6 +330,8 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         seen_area=seen,
         body=body,
         fade={limb.lower_layer: _fade(points, body, limb) for limb in LIMBS if limb.is_arm},
+        skin=skin,
+        garment=garment,
     )
 
 
