@@ -1,0 +1,179 @@
+"""Arms bent before the trunk: their sheets, the elbow when they are straightened, and the trunk behind them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from drn_core.prior.body import measure_body, middle_bones
+from drn_core.prior.cloth import fill_garment, fill_plain
+from drn_core.prior.outline import colour_space, trace_arm
+from drn_core.prior.parts import LIMBS, Layer, Part
+from drn_core.prior.person import PersonLayers, build_person
+from drn_core.prior.render import PriorRenderer
+from drn_core.prior.segmentation import Segmentation, segment_layers
+from drn_core.prior.transforms import part_transforms
+from drn_core.skeleton import JOINT_INDEX
+from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints
+
+ARMS = (Layer.LEFT_UPPER_ARM, Layer.LEFT_LOWER_ARM, Layer.RIGHT_UPPER_ARM, Layer.RIGHT_LOWER_ARM)
+LEFT_ARM = LIMBS[0]
+
+
+def _clasped() -> np.ndarray:
+    """Joints of the figure with its hands before its belly."""
+    points = joints()
+    for side, sign in (("left", 1), ("right", -1)):
+        for name, x, y in (
+            ("elbow", 72, 192), ("wrist", 26, 188), ("pinky", 10, 186), ("index", 8, 182), ("thumb", 14, 180),
+        ):  # fmt: skip
+            points[JOINT_INDEX[f"{side}_{name}"]] = 180 + sign * x, y
+    return points
+
+
+def _straightened(points: np.ndarray) -> np.ndarray:
+    """The same with the left arm straight out, obliquely down."""
+    straight = points.copy()
+    direction = np.array([0.8, 0.6])
+    chain = [JOINT_INDEX[f"left_{name}"] for name in ("shoulder", "elbow", "wrist")]
+    for near, far in itertools.pairwise(chain):
+        straight[far] = straight[near] + np.linalg.norm(points[far] - points[near]) * direction
+    for name in ("pinky", "index", "thumb"):
+        straight[JOINT_INDEX[f"left_{name}"]] = straight[chain[-1]] + 14 * direction
+    return straight
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Figure:
+    return figure(_clasped())
+
+
+@pytest.fixture(scope="module")
+def person(drawn: Figure) -> PersonLayers:
+    return build_person(drawn.source)
+
+
+@pytest.fixture(scope="module")
+def segmentation(drawn: Figure) -> Segmentation:
+    pose = drawn.pose
+    body = measure_body(pose.keypoints, pose.confidence, pose.depth, drawn.alpha > 0.5)
+    return segment_layers(body, drawn.alpha > 0.3, drawn.rgb)
+
+
+def _render(person: PersonLayers, keypoints: np.ndarray, background: np.ndarray) -> np.ndarray:
+    renderer = PriorRenderer(person, SIZE_HW)
+    order = np.array([5, 6, 7, 8, 0, 3, 4, 1, 2])  # legs, trunk, arms
+    frame = renderer.pose(keypoints, np.zeros(33, np.float32), order)
+    return renderer.paint(frame, torch.from_numpy(background)).numpy()
+
+
+def _line_mask(points: np.ndarray, names: tuple[str, str], width: int) -> np.ndarray:
+    mask = np.zeros(SIZE_HW, np.uint8)
+    ends = [tuple(int(v) for v in np.round(points[JOINT_INDEX[name]])) for name in names]
+    cv2.line(mask, ends[0], ends[1], 1, width)
+    return mask > 0
+
+
+class TestSheets:
+    @pytest.mark.parametrize("layer", ARMS)
+    def test_a_sheet_is_one_piece(self, person: PersonLayers, layer: Layer) -> None:
+        solid = (person.textures[layer, ..., 3] > 128).astype(np.uint8)
+        num, _, stats, _ = cv2.connectedComponentsWithStats(solid)
+        assert num >= 2
+        assert stats[1:, cv2.CC_STAT_AREA].max() >= 0.99 * solid.sum()
+
+    def test_no_pixel_has_two_owners(self, segmentation: Segmentation, drawn: Figure) -> None:
+        owners = np.sum([mask for mask in segmentation.owned.values()], 0)
+        assert owners.max() == 1
+        assert owners[drawn.alpha > 0.3].min() == 1
+
+    def test_the_forearm_is_cut_at_its_edges(self, segmentation: Segmentation) -> None:
+        truth = _line_mask(_clasped(), ("left_elbow", "left_wrist"), 22)
+        middle = truth & (np.arange(SIZE_HW[1]) < 240) & (np.arange(SIZE_HW[1]) > 212)
+        band = cv2.dilate(middle.astype(np.uint8), np.ones((31, 1), np.uint8)) > 0
+        own = segmentation.owned[Layer.LEFT_LOWER_ARM] & band
+        assert (own & truth).sum() / (own | (truth & band)).sum() > 0.85
+
+    def test_touching_hands_are_divided(self, segmentation: Segmentation) -> None:
+        left = segmentation.owned[Layer.LEFT_LOWER_ARM]
+        right = segmentation.owned[Layer.RIGHT_LOWER_ARM]
+        assert left[:, :170].sum() == 0
+        assert right[:, 190:].sum() == 0
+        assert 0.7 < left.sum() / right.sum() < 1.4
+
+    def test_half_widths_are_those_drawn(self, drawn: Figure) -> None:
+        pose = drawn.pose
+        body = measure_body(pose.keypoints, pose.confidence, pose.depth, drawn.alpha > 0.5)
+        outline = trace_arm(body, LEFT_ARM, drawn.alpha > 0.3, colour_space(drawn.rgb))
+        assert outline.half_widths[1] == pytest.approx(11, abs=2.5)
+        assert np.abs(outline.off_middle).max() < 5
+
+
+class TestElbow:
+    def test_the_photos_own_pose_is_the_photo(self, person: PersonLayers, drawn: Figure) -> None:
+        result = _render(person, _clasped(), np.full((*SIZE_HW, 3), ROOM, np.uint8)).astype(float)
+        inside = cv2.erode((drawn.alpha > 0.99).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        error = ((result - drawn.rgb) ** 2)[inside].mean()
+        assert 10 * np.log10(255**2 / error) > 36
+
+    def test_outline_runs_on_when_the_arm_is_straightened(self, person: PersonLayers) -> None:
+        straight = _straightened(_clasped())
+        black = np.zeros((*SIZE_HW, 3), np.uint8)
+        image = _render(person, straight, black)
+        start, end = (straight[JOINT_INDEX[f"left_{name}"]].astype(float) for name in ("shoulder", "wrist"))
+        direction = (end - start) / np.linalg.norm(end - start)
+        side = np.array([-direction[1], direction[0]])
+        along = np.linspace(0.35, 0.9, 60)
+        reaches = np.zeros((2, len(along)))
+        for i, share in enumerate(along):
+            for j, sign in enumerate((1, -1)):
+                steps = start + share * (end - start) + sign * np.arange(40)[:, None] * side
+                x, y = np.round(steps).astype(int).T
+                shown = image[np.clip(y, 0, SIZE_HW[0] - 1), np.clip(x, 0, SIZE_HW[1] - 1)].max(1) > 60
+                reaches[j, i] = 40 if shown.all() else (~shown).argmax()
+        assert reaches.min() >= 6  # never pinched
+        assert reaches.max() <= 22  # nothing stands out
+        assert np.abs(reaches[:, 5:] - reaches[:, :-5]).max() <= 7  # no step within 7 px along the arm
+
+    def test_moved_middles_leave_the_photos_pose_alone(self, person: PersonLayers) -> None:
+        assert any(abs(offset) > 0 for offset in person.body.off_middle.values())
+        affines = part_transforms(person.body, _clasped())
+        identity = np.column_stack([np.eye(2), np.zeros(2)])
+        assert affines[Part.LEFT_UPPER_ARM : Part.LEFT_HAND] == pytest.approx(
+            np.broadcast_to(identity, (2, 2, 3)), abs=0.05
+        )
+
+    def test_middles_cross_at_the_new_elbow(self, person: PersonLayers) -> None:
+        right_angle = joints()
+        chain = [JOINT_INDEX[f"left_{name}"] for name in ("shoulder", "elbow", "wrist")]
+        right_angle[chain] = [[100, 100], [100, 160], [40, 160]]
+        # both parts lie 5 px to the side of `perpendicular`: left of a bone that runs down, above one that runs left
+        body = replace(person.body, off_middle={Part.LEFT_UPPER_ARM: 5.0, Part.LEFT_FOREARM: 5.0})
+        moved = middle_bones(body, right_angle, LEFT_ARM)
+        assert moved == pytest.approx(np.array([[95, 100], [96, 156], [40, 155]]))
+
+
+class TestTrunkBehind:
+    def test_a_plain_hole_takes_no_colour_from_a_strand_that_touches_it(self) -> None:
+        cloth = np.full((120, 120, 3), (200, 120, 20), np.uint8)
+        cloth[:50, 58:63] = 20
+        hole = np.zeros((120, 120), bool)
+        hole[50:90, 40:80] = True
+        filled = fill_plain(cloth, ~hole, hole)
+        assert np.abs(filled[hole].astype(int) - (200, 120, 20)).max() <= 12
+        assert (filled[~hole] == cloth[~hole]).all()
+
+    def test_a_print_goes_on_across_the_hole(self) -> None:
+        stripes = np.full((120, 120, 3), 240, np.uint8)
+        stripes[(np.arange(120) // 6) % 2 == 0] = (20, 30, 120)
+        hole = np.zeros((120, 120), bool)
+        hole[40:80, 40:80] = True
+        scarred = stripes.copy()
+        scarred[hole] = SKIN
+        filled = fill_garment(scarred, ~hole, hole)
+        assert np.abs(filled[hole].astype(int) - stripes[hole]).mean() < 30
