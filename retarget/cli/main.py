@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import os
 import signal
 import sys
 import traceback
 from typing import Final, NoReturn, Protocol, cast
 
 from retarget import __version__
+from retarget.beside import is_work_abandoned
 from retarget.errors import INTERRUPTED_EXIT_CODE, RetargetError, UsageError
+from retarget.quiet import say
 
 __all__ = ["COMMANDS", "console_main", "main"]
 
@@ -89,10 +92,10 @@ def main(argv: list[str] | None = None) -> int:
     except RetargetError as error:
         if args.debug:
             traceback.print_exc()
-        print(f"retarget {top.command}: {error}", file=sys.stderr)
+        say(f"retarget {top.command}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"retarget {top.command}: interrupted", file=sys.stderr)
+        say(f"retarget {top.command}: interrupted")
         return INTERRUPTED_EXIT_CODE
     finally:
         signal.signal(signal.SIGTERM, previous_handler)
@@ -105,4 +108,9 @@ def console_main() -> NoReturn:
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
     exit_code = main()
     gc.freeze()
+    if exit_code == INTERRUPTED_EXIT_CODE and is_work_abandoned():
+        # Nothing is left to do but to wait for a photo's model that nobody wants any more.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
     sys.exit(exit_code)

@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retarget import __version__
+from retarget.beside import beside
 from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
 from retarget.errors import UsageError
 from retarget.photo import Photo, read_photo
@@ -118,7 +119,7 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     with clock.stage("open"):
         photo = read_photo(job.source)
         clip = _open_driver(job)
-    with ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
+    with beside("source") as pool:
         opening = pool.submit(_open_studio, job, photo, clock)
         with clock.stage("read driver"):
             result = _read_driver(job, clip.num_frames, progress, opening)

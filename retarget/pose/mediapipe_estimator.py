@@ -8,12 +8,9 @@ package named after MediaPipe import it, and they do so inside functions.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import math
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -29,10 +26,11 @@ from retarget.pose.mediapipe_graphs import DETECTOR_GRAPH, FACE_GRAPH, HANDS_GRA
 from retarget.pose.mediapipe_loading import load_mediapipe
 from retarget.pose.region_crop import RegionCrop
 from retarget.pose.shrinking import shrink
+from retarget.quiet import quiet_stderr
 from retarget.records import FloatArray, Pose, UInt8Array
 from retarget.smoothing.trunk import torso_size_px
 
-__all__ = ["MediaPipeEstimator", "estimator_version", "quiet_stderr"]
+__all__ = ["MediaPipeEstimator", "estimator_version"]
 
 _MODEL_COMPLEXITY: Final = 1
 _REGION_SCALE: Final = 1.25
@@ -54,7 +52,6 @@ _HAND_POINTS: Final = 21
 _FACE_POINTS: Final = 468
 _HAND_REACH: Final = 0.5
 """Farthest distance of a hand from its arm's end, in trunk sizes."""
-_STDERR_LOCK: Final = threading.Lock()
 
 
 class MediaPipeEstimator:
@@ -376,22 +373,3 @@ def _read_mask(packet: Any) -> FloatArray:
     from mediapipe.python import packet_getter
 
     return np.array(packet_getter.get_image(packet).numpy_view(), np.float32).squeeze()
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send the process's stderr to nowhere: MediaPipe's native libraries greet there and can't be told not to."""
-    with _STDERR_LOCK:  # two threads at once would save each other's nowhere
-        try:
-            saved = os.dup(2)
-        except OSError:  # stderr is closed: nothing to silence
-            yield
-            return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(nowhere)
-            os.close(saved)

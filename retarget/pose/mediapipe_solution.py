@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from retarget.pose.mediapipe_estimator import quiet_stderr
 from retarget.pose.mediapipe_loading import load_mediapipe
+from retarget.quiet import quiet_stderr
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["SinglePicturePose"]
