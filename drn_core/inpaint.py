@@ -29,7 +29,8 @@ IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 
 _PATCH = np.ones((2 * PATCH_RADIUS + 1, 2 * PATCH_RADIUS + 1), np.uint8)
-_LAYOUT_PIXELS = 7000  # the hole is laid out at the first size where it has no more
+_LAYOUT_PIXELS = 7000  # the hole is laid out at the first size where it has no more,
+_LAYOUT_SOURCES = 80_000  # and there is no more to copy from than this
 _DEPTH = 1.3  # a patch's vote falls by this factor per pixel into the hole (Wexler et al. 2007: 1.3)
 _OFFSET_WEIGHTS = (60.0, 15.0)  # cost of a (row, column) of distance to the match in a picture 100 px high
 _BLEND_REACH = 0.1  # colours are corrected over this part of the picture's longer side
@@ -116,9 +117,9 @@ def _source_centres(usable: BoolArray) -> BoolArray:
 
 
 def _pyramid(top: _Level) -> list[_Level]:
-    """Return the levels, finest first, down to where the hole is small enough to be laid out."""
+    """Return the levels, finest first, down to where hole and picture are small enough for a layout."""
     levels = [top]
-    while levels[-1].hole.sum() > _LAYOUT_PIXELS:
+    while levels[-1].hole.sum() > _LAYOUT_PIXELS or levels[-1].usable.sum() > _LAYOUT_SOURCES:
         below = levels[-1].halved()
         if not below.usable.any():
             break

@@ -1,4 +1,8 @@
-"""The background plate: the photo with the person taken out."""
+"""The background plate: the photo with the person taken out.
+
+The person's halo, things held and shadows at the feet go with the person. Shadows cast on plain surfaces are lit up,
+plain surfaces are continued behind the person, and what then is still open is filled with patches.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.inpaint import fill_from_patches
+from drn_core.plain_fill import fill_plain
+from drn_core.surfaces import View, find_leftovers, find_surfaces
+from retarget.person.cast_shadows import find_lost_light, light_up
 from retarget.person.surroundings import find_contact_shadows, find_held_objects
 from retarget.records import FloatArray, UInt8Array
 
@@ -19,6 +26,8 @@ _HALO = 0.025  # width of the rim that goes with the person, in square roots of 
 _MIN_HALO_PX = 3.0
 _GAP = 0.04  # half width of the notches in the matte that are filled too
 _BRIDGE = 0.15  # the same inside held things: strings of a racket, the gap to the hand
+_FELT = 0.02  # logarithm of lost light that is felt
+_SHADOW_RIM_PX = 2.5  # in shadow, working pixels nearer to the hole than this are mixed with the person's
 _LIMB_END = 0.06  # radius of what goes round fingers and toes in any case
 _FINGERS_AND_TOES = (17, 18, 19, 20, 21, 22, 31, 32)
 
@@ -54,7 +63,30 @@ def build_plate(
         hole |= _ends_of_limbs(hole.shape, keypoints, confidence, _LIMB_END * unit)
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
     hole = distance <= max(_MIN_HALO_PX, _HALO * unit)
-    return fill_from_patches(rgb, hole, None if other_people is None else ~other_people)
+    return _filled(rgb, hole, unit, other_people)
+
+
+def _filled(rgb: UInt8Array, hole: BoolArray, unit: float, other_people: BoolArray | None) -> UInt8Array:
+    """Light up the person's shadows, continue plain surfaces behind the person, fill the rest with patches."""
+    view = View.around(rgb, hole, unit, other_people)
+    surfaces = find_surfaces(view)
+    lost = find_lost_light(view, surfaces)
+    more = find_leftovers(view, surfaces) | ((np.abs(lost).max(axis=-1) > _FELT) & (view.distance <= _SHADOW_RIM_PX))
+    if lost.any() or more.any():
+        rgb = light_up(rgb, lost, view.box)
+        hole = hole | _at_full_size(more, view.box, hole.shape)
+        view = View.around(rgb, hole, unit, other_people)
+        surfaces = find_surfaces(view)
+    picture, still_open = fill_plain(rgb, hole, view, surfaces)
+    return fill_from_patches(picture, still_open, None if other_people is None else ~other_people)
+
+
+def _at_full_size(mask: BoolArray, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> BoolArray:
+    """Return a mask of a neighbourhood at working size as one of the whole photo."""
+    top, bottom, left, right = box
+    full = np.zeros(shape, bool)
+    full[top:bottom, left:right] = cv2.resize(mask.astype(np.float32), (right - left, bottom - top)) > 0.3
+    return full
 
 
 def _closed(mask: BoolArray, radius: int) -> BoolArray:

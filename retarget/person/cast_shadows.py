@@ -1,0 +1,162 @@
+"""Shadows that the person casts on a wall or floor, taken away by lighting the surface up again.
+
+On a plain surface (`drn_core.surfaces`) a cast shadow is a dark region without hard edges that reaches the person,
+lies in lit surface on its other sides and has the surface's colour. There the light is divided out, smoothly, so that
+texture and small things in the shadow stay. Furniture has hard edges, falls of light run on to the edges of the
+picture: both are left alone.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.harmonic import continue_smoothly
+from drn_core.surfaces import Surface, View
+from retarget.records import FloatArray, UInt8Array
+
+__all__ = ["find_lost_light", "light_up"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+# Depths are logarithms of the light, lengths are in units of the square root of the person's area.
+_MIN_DEPTH, _MIN_DEPTH_IN_UNRESTS = 0.035, 2.5  # from here on a surface counts as dark
+_MIN_MEAN_DEPTH = 0.05
+_MAX_DEPTH = 1.1  # what has lost more light is another material
+_MAX_UNREST = 0.04  # of a surface whose light can be told
+_MIN_LIT = 0.4  # part of the surface that must be lit
+_MAX_TINT = 0.12  # how unequally the channels may have lost light
+_MIN_AREA = 0.004
+_HARDEST = 0.29  # a border harder than this is a thing's (see `_hardness`)
+_MIXED_PX = 2.0
+_REACH = 1.1  # how far from the person its shadow may lie
+_TOUCHES = 0.06  # distance to the hole within which a shadow reaches the person
+_ENCLOSED = 0.78  # part of its outer border that lit surface and the person must make up
+_ENCLOSED_APART = 0.9  # the same where it doesn't reach the person
+_POCKET = 0.65  # enclosed by the person to this part, it is in its shadow
+_PENUMBRA = 0.06  # how far the soft border is followed outwards
+_LEAST_BLUR_PX, _BLUR_PER_UNREST, _MOST_BLUR_PX = 0.8, 100.0, 4.0  # a textured surface's light is told less finely
+_CALM = 0.01
+_SPILL_PX = 4.0  # how far large things that are not the surface are lit with it
+_ISLAND = 0.05  # area up to which a thing in the shadow is lit as a whole
+
+
+def find_lost_light(view: View, surfaces: list[Surface]) -> FloatArray:
+    """Find the light that the person's shadows take from the surfaces round it.
+
+    Args:
+        view: neighbourhood of the person, who is its hole; the unit is the square root of the person's area.
+        surfaces: plain surfaces in it.
+
+    Returns:
+        (h, w, 3) float32 logarithm of what the photo is to be multiplied by; zero where there is no shadow.
+    """
+    lost = np.zeros((*view.hole.shape, 3), np.float32)
+    settled = np.zeros(view.hole.shape, bool)
+    for surface in surfaces:
+        shadow = _shadow_on(view, surface)
+        if shadow.any():
+            wide = cv2.distanceTransform((~shadow).astype(np.uint8), cv2.DIST_L2, 5) <= _PENUMBRA * view.unit + 2.0
+            shadow = wide & surface.region
+            behind = surface.behind(view.colour, surface.region & ~shadow)
+            darkening = np.log(np.maximum(behind, 1.0) / np.maximum(view.colour, 1.0))
+            lost += _blurred(darkening, shadow, surface)
+            settled |= surface.region
+    if not settled.any():
+        return lost
+    return continue_smoothly(lost, ~view.hole & (settled | _too_far(lost, settled, view)))
+
+
+def light_up(rgb: UInt8Array, lost: FloatArray, box: tuple[int, int, int, int]) -> UInt8Array:
+    """Give a photo the light back that it has lost.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        lost: (h, w, 3) logarithm of the factor, at any size.
+        box: (top, bottom, left, right) of the part it stands for.
+
+    Returns:
+        (H, W, 3) uint8; bit for bit the photo where nothing was lost.
+    """
+    top, bottom, left, right = box
+    part = np.s_[top:bottom, left:right]
+    gain = cv2.exp(cv2.resize(lost, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR))
+    result = rgb.copy()
+    result[part] = np.clip(np.rint(rgb[part] * gain), 0.0, 255.0).astype(np.uint8)
+    return result
+
+
+def _shadow_on(view: View, surface: Surface) -> BoolArray:
+    """Return (h, w) the person's shadow on one surface."""
+    nothing = np.zeros(view.hole.shape, bool)
+    limit = max(_MIN_DEPTH, _MIN_DEPTH_IN_UNRESTS * surface.unrest)
+    is_dark = surface.region & (surface.deviation < -limit)
+    if surface.unrest > _MAX_UNREST or is_dark.sum() > (1.0 - _MIN_LIT) * surface.region.sum():
+        return nothing
+    is_lit = surface.region & ~is_dark
+    solid = cv2.morphologyEx(is_dark.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, labels = cv2.connectedComponents(solid, connectivity=4)
+    near = view.distance <= _REACH * view.unit
+    shadow = nothing
+    for label in np.unique(labels[near & (labels > 0)]):
+        part = labels == label
+        if _is_shadow(view, surface, part, is_lit):
+            shadow = shadow | part
+    return shadow
+
+
+def _is_shadow(view: View, surface: Surface, part: BoolArray, is_lit: BoolArray) -> bool:
+    """Tell a shadow from other dark parts of a surface."""
+    depth = -surface.deviation[part]
+    if part.sum() < _MIN_AREA * view.unit**2 or depth.mean() < _MIN_MEAN_DEPTH or np.percentile(depth, 90) > _MAX_DEPTH:
+        return False
+    if (view.distance[part] > _REACH * view.unit).mean() > 0.05:
+        return False
+    tint = np.log(np.maximum(view.colour[part], 1.0) / np.maximum(surface.colour[part], 1.0)).mean(axis=0)
+    if float(np.ptp(tint)) > _MAX_TINT:
+        return False
+    if _hardness(view, surface, part) > _HARDEST:
+        return False
+    padded, by_person = np.pad(part, 3), np.pad(view.distance <= 3.0, 3)
+    around = (cv2.dilate(padded.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0) & ~padded
+    persons = float(by_person[around].mean())
+    enclosed = persons + float((np.pad(is_lit, 3) & ~by_person)[around].mean())
+    touches = float(view.distance[part].min()) <= _TOUCHES * view.unit + 3.0
+    return persons > _POCKET or enclosed > (_ENCLOSED if touches else _ENCLOSED_APART)
+
+
+def _hardness(view: View, surface: Surface, part: BoolArray) -> float:
+    """Steepest slope over the step in a 7-pixel window, median along a part's border: 0.34 for a hard edge."""
+    light = np.exp(view.brightness)
+    outside = view.distance > _MIXED_PX  # nearer to the hole, colours are the person's too
+    across = [cv2.Sobel(light, cv2.CV_32F, *order) / 8.0 for order in ((1, 0), (0, 1))]
+    slope = np.where(outside, np.hypot(*across), 0.0).astype(np.float32)
+    border = (cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~part & surface.region
+    border &= view.distance > 2.0 * _MIXED_PX
+    if not border.any():
+        return 0.0
+    window = np.ones((7, 7), np.uint8)
+    highest = cv2.dilate(np.where(outside, light, np.float32(-np.inf)), window)[border]
+    lowest = cv2.erode(np.where(outside, light, np.float32(np.inf)), window)[border]
+    steepest = cv2.dilate(slope, np.ones((5, 5), np.uint8))[border]
+    return float(np.median(steepest / np.maximum(highest - lowest, 2.0)))
+
+
+def _too_far(lost: FloatArray, settled: BoolArray, view: View) -> BoolArray:
+    """Return what is no surface and keeps its light: all but small things in the shadow and the rim of large ones."""
+    distance = cv2.distanceTransform((lost[..., 1] == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    others = (~settled & ~view.hole).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(others, connectivity=4)
+    is_large = stats[:, cv2.CC_STAT_AREA] > _ISLAND * view.unit**2
+    in_shadow = np.isin(labels, np.unique(labels[distance <= _SPILL_PX]))
+    return np.asarray(np.where(is_large[labels] | ~in_shadow, distance > _SPILL_PX, False))
+
+
+def _blurred(darkening: FloatArray, shadow: BoolArray, surface: Surface) -> FloatArray:
+    """Smooth the lost light so that the surface's texture is not taken for shadow; zero outside the shadow."""
+    sigma = min(_LEAST_BLUR_PX + _BLUR_PER_UNREST * max(0.0, surface.unrest - _CALM), _MOST_BLUR_PX)
+    weight = cv2.GaussianBlur(surface.region.astype(np.float32), (0, 0), sigma)
+    kept = np.where(shadow[..., None], darkening, np.float32(0.0))
+    smooth = cv2.GaussianBlur(kept, (0, 0), sigma) / np.maximum(weight, 1e-3)[..., None]
+    return np.where(shadow[..., None], smooth, np.float32(0.0))

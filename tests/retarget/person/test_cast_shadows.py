@@ -1,0 +1,68 @@
+"""Cast shadows: the wall is lit up again, its texture and the furniture stay."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from retarget.person.plate import build_plate
+
+DEPTH = 0.3
+
+
+def _studio() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """An empty wall with a gradient, the photo with a figure and its soft shadow, the matte, the shadow."""
+    shading = np.linspace(210, 170, 360)[None, :, None] * np.linspace(1.0, 0.93, 300)[:, None, None]
+    wall = shading * np.array((1.0, 0.98, 0.94)) + np.random.default_rng(0).normal(0, 1.5, (300, 360, 1))
+    wall[150:162, 222:232] = (245, 245, 245)  # a socket in the shadow
+    figure = np.zeros((300, 360), np.float32)
+    cv2.ellipse(figure, (170, 170), (32, 95), 0, 0, 360, 1.0, -1)
+    cv2.circle(figure, (170, 60), 18, 1.0, -1)
+    shadow = cv2.GaussianBlur(np.roll(figure, (8, 40), axis=(0, 1)), (0, 0), 4.0)
+    alpha = cv2.GaussianBlur(figure, (0, 0), 1.0)
+    photo = alpha[..., None] * np.array((40, 30, 120)) + (1 - alpha[..., None]) * wall * (1 - DEPTH * shadow[..., None])
+    return wall, np.clip(np.rint(photo), 0, 255).astype(np.uint8), alpha, shadow
+
+
+def _error(plate: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    return np.abs(cv2.GaussianBlur(plate.astype(np.float32) - wall.astype(np.float32), (0, 0), 2.0)).max(axis=-1)
+
+
+def test_wall_and_cast_shadow_are_restored() -> None:
+    wall, photo, alpha, shadow = _studio()
+    assert np.abs(photo.astype(float) - wall)[(shadow > 0.9) & (alpha == 0)].mean() > 40
+    error = _error(build_plate(photo, alpha), wall)
+    assert np.percentile(error[(alpha > 0) | (shadow > 0.02)], 97) < 5.0
+    assert error.max() < 25.0
+
+
+def test_what_hangs_on_the_wall_in_the_shadow_stays() -> None:
+    wall, photo, alpha, _ = _studio()
+    socket = build_plate(photo, alpha)[152:160, 224:230].astype(float)
+    assert np.abs(socket - wall[152:160, 224:230]).mean() < 25.0
+
+
+def test_the_photo_far_from_person_and_shadow_is_untouched() -> None:
+    _, photo, alpha, shadow = _studio()
+    far = cv2.distanceTransform(((alpha < 0.02) & (shadow < 0.01)).astype(np.uint8), cv2.DIST_L2, 5) > 30
+    assert np.array_equal(build_plate(photo, alpha)[far], photo[far])
+
+
+def test_dark_furniture_that_the_person_touches_survives() -> None:
+    wall, photo, alpha, _ = _studio()
+    cupboard = np.zeros(alpha.shape, bool)
+    cupboard[150:300, 60:145] = True
+    seen = cupboard & (alpha < 0.02)
+    photo[seen] = (wall[seen] * 0.55).astype(np.uint8)
+    distance = cv2.distanceTransform((alpha < 0.02).astype(np.uint8), cv2.DIST_L2, 5)
+    kept = seen & (distance > 12)
+    assert np.abs(build_plate(photo, alpha)[kept].astype(int) - photo[kept].astype(int)).max() <= 1
+
+
+def test_falling_light_is_no_shadow() -> None:
+    _, photo, alpha, _ = _studio()
+    y, x = np.mgrid[:300, :360]
+    fall = np.exp(-(((x - 180) / 260.0) ** 2) - ((y - 100) / 260.0) ** 2)
+    backdrop = fall[..., None] * np.array((190.0, 190.0, 195.0))
+    photo = np.rint(alpha[..., None] * 40 + (1 - alpha[..., None]) * backdrop).astype(np.uint8)
+    assert _error(build_plate(photo, alpha), backdrop).max() < 8.0
