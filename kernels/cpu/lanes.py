@@ -23,35 +23,37 @@ from kernels.cpu.storage import computed_in, narrow, widen
 
 __all__ = [
     "LANES",
+    "Lanes",
     "prefetch",
     "read_lanes",
     "read_lanes_each",
     "spread",
     "spread_each",
+    "spread_over",
     "sum_lanes",
     "whole_lanes",
     "write_lanes",
 ]
 
 LANES = 16
-"""How many channels one value holds."""
+"""How many channels loops over channels take at a time."""
 
 _INDEX = ir.IntType(32)
 
 
-class _Lanes(types.Type):  # type: ignore[misc]  # numba has no types
-    """The type of `LANES` numbers of one kind."""
+class Lanes(types.Type):  # type: ignore[misc]  # numba has no types
+    """The type of several numbers of one kind, as numba sees it."""
 
-    def __init__(self, element: types.Type) -> None:
-        self.element = element
-        super().__init__(name=f"Lanes({element})")
+    def __init__(self, element: types.Type, count: int) -> None:
+        self.element, self.count = element, count
+        super().__init__(name=f"Lanes({element}, {count})")
 
 
-@register_model(_Lanes)
+@register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, lanes: _Lanes) -> None:
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
         element = manager.lookup(lanes.element).get_value_type()
-        super().__init__(manager, lanes, ir.VectorType(element, LANES))
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.count))
 
 
 @inlined()
@@ -79,7 +81,7 @@ def read_lanes(typing_context: Any, array: Any, index: Any) -> Any:
         stored = builder.load(_place(context, builder, array, *arguments))
         return widen(builder, array.dtype, _align(stored, array))
 
-    return _Lanes(computed_in(array.dtype))(array, types.uintp), generate
+    return Lanes(computed_in(array.dtype), LANES)(array, types.uintp), generate
 
 
 @intrinsic
@@ -110,17 +112,21 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     return types.none(array, types.uintp), generate
 
 
+def spread_over(builder: Any, number: Any, count: int) -> Any:
+    """Generate a vector that holds one number `count` times."""
+    undefined = ir.Constant(ir.VectorType(number.type, count), ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.Constant(_INDEX, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, count), [0] * count))
+
+
 @intrinsic
 def spread(typing_context: Any, number: Any) -> Any:
     """Put one number into all lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(arguments[0].type, LANES)
-        undefined = ir.Constant(vector, ir.Undefined)
-        first = builder.insert_element(undefined, arguments[0], ir.Constant(_INDEX, 0))
-        return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES))
+        return spread_over(builder, arguments[0], LANES)
 
-    return _Lanes(number)(number), generate
+    return Lanes(number, LANES)(number), generate
 
 
 @inlined()
@@ -176,7 +182,7 @@ def _define(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
         def apply(a: Any, b: Any) -> Any:
             return combine(a, b)
 
-        return apply if isinstance(a, _Lanes) and a == b else None
+        return apply if isinstance(a, Lanes) and a == b else None
 
 
 _define(operator.add, "fadd")

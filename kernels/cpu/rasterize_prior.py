@@ -270,11 +270,13 @@ def _draw_band(
     alpha: Array,
 ) -> None:
     """Draw the rows [row_first, row_end) of one picture; the last three are scratch memory."""
-    flow[:, :, row_first:row_end] = np.float32(0.0)
-    visibility[row_first:row_end] = np.float32(0.0)
-    layer[:, row_first:row_end] = np.int8(-1)
-    part[:, row_first:row_end] = np.int8(-1)
-    depth[:, row_first:row_end] = np.float32(np.inf)
+    _clear(visibility, row_first, row_end, np.float32(0.0))
+    for k in range(layer.shape[0]):
+        _clear(flow[k, 0], row_first, row_end, np.float32(0.0))
+        _clear(flow[k, 1], row_first, row_end, np.float32(0.0))
+        _clear(layer[k], row_first, row_end, np.int8(-1))
+        _clear(part[k], row_first, row_end, np.int8(-1))
+        _clear(depth[k], row_first, row_end, np.float32(np.inf))
     left, right = _extent(boxes, 0, boxes.shape[0], row_first, row_end)
     if left > right:
         return
@@ -310,6 +312,13 @@ def _draw_band(
     for y in range(row_first, row_end):
         start = (y - row_first) * stride
         _show_row(alpha[start:], pitch, layer.shape[0], visibility[y, left : right + 1])
+
+
+@inlined()
+def _clear(plane: Array, first: Integer, last: Integer, value: Real) -> None:
+    """Fill rows [first, last), one at a time: of a row the compiler knows that it is contiguous."""
+    for y in range(first, last):
+        plane[y][:] = value
 
 
 @inlined()

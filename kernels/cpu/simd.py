@@ -6,6 +6,7 @@ They are spelled in LLVM's vector types, so they compile to AVX, NEON or scalar 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,14 +15,23 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kernels.cpu.lanes import Lanes, spread_over
+from kernels.cpu.storage import clamp_to_byte
+
 __all__ = [
     "LANES",
     "bicubic_rgba",
-    "blend_texels",
+    "clamp_texel",
     "copy_where_drawn",
     "draw_lanes",
     "fill_where_drawn",
+    "mix_texels",
+    "read_byte",
+    "read_texel",
     "shift_where_drawn",
+    "sum_texel",
+    "texel_of",
+    "write_texel",
 ]
 
 LANES = 8
@@ -30,6 +40,7 @@ LANES = 8
 _FLOAT = ir.FloatType()
 _BYTE = ir.IntType(8)
 _LANE = ir.IntType(32)
+_TEXEL = Lanes(types.float32, 4)
 
 
 def _read_bytes(builder: Any, address: Any, count: int) -> Any:
@@ -38,12 +49,6 @@ def _read_bytes(builder: Any, address: Any, count: int) -> Any:
     vector = builder.load(pointer)
     vector.align = 1
     return builder.uitofp(vector, ir.VectorType(_FLOAT, count))
-
-
-def _splat(builder: Any, scalar: Any, count: int) -> Any:
-    vector_type = ir.VectorType(scalar.type, count)
-    first = builder.insert_element(ir.Constant(vector_type, ir.Undefined), scalar, ir.Constant(_LANE, 0))
-    return _shuffle(builder, first, [0] * count)
 
 
 def _shuffle(builder: Any, vector: Any, lanes: Sequence[int]) -> Any:
@@ -55,7 +60,7 @@ def _combine(builder: Any, vectors: Sequence[Any], weights: Sequence[Any]) -> An
     """Sum up weighted vectors, in order."""
     total = None
     for vector, weight in zip(vectors, weights, strict=True):
-        term = builder.fmul(vector, _splat(builder, weight, vector.type.count))
+        term = builder.fmul(vector, spread_over(builder, weight, vector.type.count))
         total = term if total is None else builder.fadd(total, term)
     return total
 
@@ -71,27 +76,19 @@ def read_byte(typing_context: Any, address: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def blend_texels(
-    typing_context: Any,
-    channels: Any,
-    top: Any,
-    bottom: Any,
-    wx0: Any,
-    wx1: Any,
-    wy0: Any,
-    wy1: Any,
-    target: Any,
+def mix_texels(
+    typing_context: Any, channels: Any, top: Any, bottom: Any, wx0: Any, wx1: Any, wy0: Any, wy1: Any
 ) -> Any:
-    """Blend two by two neighbouring texels of 3 or 4 bytes; weights sum up to at most 1.
+    """Sum up two by two neighbouring texels of 3 or 4 bytes, weighted, down the columns, then across.
 
-    Reads 8 bytes from `top` and from `bottom`, writes 4 to `target` (with 3 channels the last one is junk).
+    Reads 8 bytes from `top` and from `bottom`; of 3 channels the fourth of the result is junk.
     """
     if not isinstance(channels, types.IntegerLiteral):
         return None
     step = channels.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, top, bottom, wx0, wx1, wy0, wy1, target = arguments
+        _, top, bottom, wx0, wx1, wy0, wy1 = arguments
 
         def weigh(address: Any, weight_y: Any) -> Any:
             sides = [builder.fmul(weight_x, weight_y) for weight_x in (wx0, wx1)]
@@ -103,17 +100,67 @@ def blend_texels(
 
         columns = builder.fadd(weigh(top, wy0), weigh(bottom, wy1))
         left, right = _shuffle(builder, columns, range(4)), _shuffle(builder, columns, range(step, step + 4))
-        blended = builder.fadd(left, right)
-        rounded = builder.fadd(blended, _splat(builder, ir.Constant(_FLOAT, 0.5), 4))
-        store = builder.store(
-            builder.fptoui(rounded, ir.VectorType(_BYTE, 4)),
-            builder.inttoptr(target, ir.VectorType(_BYTE, 4).as_pointer()),
-        )
-        store.align = 1
-        return context.get_dummy_value()
+        return builder.fadd(left, right)
 
     weight = types.float32
-    return types.none(channels, types.intp, types.intp, weight, weight, weight, weight, types.intp), generate
+    return _TEXEL(channels, types.intp, types.intp, weight, weight, weight, weight), generate
+
+
+@intrinsic
+def read_texel(typing_context: Any, address: Any) -> Any:
+    """Read the four bytes at an address, as floats."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _read_bytes(builder, arguments[0], 4)
+
+    return _TEXEL(types.intp), generate
+
+
+@intrinsic
+def write_texel(typing_context: Any, address: Any, texel: Any) -> Any:
+    """Write four numbers in 0..255 as bytes, halves rounded up."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, texel = arguments
+        rounded = builder.fadd(texel, ir.Constant(texel.type, [0.5] * 4))
+        stored = builder.fptoui(rounded, ir.VectorType(_BYTE, 4))
+        builder.store(stored, builder.inttoptr(address, stored.type.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.none(types.intp, _TEXEL), generate
+
+
+@intrinsic
+def clamp_texel(typing_context: Any, texel: Any) -> Any:
+    """Clamp four numbers to 0..255; what is not a number becomes 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return clamp_to_byte(builder, arguments[0])
+
+    return _TEXEL(_TEXEL), generate
+
+
+@intrinsic
+def texel_of(typing_context: Any, number: Any) -> Any:
+    """Make a texel whose channels are all one number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return spread_over(builder, arguments[0], 4)
+
+    return _TEXEL(types.float32), generate
+
+
+@intrinsic(prefer_literal=True)
+def sum_texel(typing_context: Any, channels: Any, texel: Any) -> Any:
+    """Add up the first 3 or 4 channels of a texel, in order."""
+    if not isinstance(channels, types.IntegerLiteral):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = [builder.extract_element(arguments[1], ir.Constant(_LANE, i)) for i in range(channels.literal_value)]
+        return functools.reduce(builder.fadd, lanes)
+
+    return types.float32(channels, _TEXEL), generate
 
 
 @intrinsic
@@ -168,12 +215,12 @@ def draw_lanes(
         singles, word = ir.VectorType(_FLOAT, LANES), ir.IntType(64)
         lanes = ir.Constant(ir.VectorType(word, LANES), list(range(LANES)))
         offsets = ir.Constant(ir.VectorType(ir.DoubleType(), LANES), [float(lane) for lane in range(LANES)])
-        steps = builder.fadd(_splat(builder, along, LANES), offsets)
+        steps = builder.fadd(spread_over(builder, along, LANES), offsets)
 
         def plane(i: int) -> Any:
-            slope = builder.fmul(_splat(builder, builder.extract_value(slopes, i), LANES), steps)
+            slope = builder.fmul(spread_over(builder, builder.extract_value(slopes, i), LANES), steps)
             return builder.fptrunc(
-                builder.fadd(_splat(builder, builder.extract_value(values, i), LANES), slope), singles
+                builder.fadd(spread_over(builder, builder.extract_value(values, i), LANES), slope), singles
             )
 
         def place(offset: int) -> Any:
@@ -185,12 +232,12 @@ def draw_lanes(
 
         depth = plane(0)
         nearer = builder.fcmp_ordered("<", depth, _read(builder, address, _FLOAT))
-        wins = builder.and_(nearer, builder.icmp_signed("<", lanes, _splat(builder, count, LANES)))
+        wins = builder.and_(nearer, builder.icmp_signed("<", lanes, spread_over(builder, count, LANES)))
         overwrite(place(0), depth, wins)
         overwrite(place(1), plane(1), wins)
         overwrite(place(2), plane(2), wins)
         overwrite(place(3), ir.Constant(singles, [1.0] * LANES), wins)
-        overwrite(part_address, _splat(builder, part_id, LANES), wins)
+        overwrite(part_address, spread_over(builder, part_id, LANES), wins)
         return context.get_dummy_value()
 
     three = types.UniTuple(types.float64, 3)
@@ -230,7 +277,7 @@ def fill_where_drawn(typing_context: Any, depth: Any, target: Any, value: Any) -
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         depth, target, value = arguments
-        _overwrite_drawn(builder, depth, target, _splat(builder, value, LANES))
+        _overwrite_drawn(builder, depth, target, spread_over(builder, value, LANES))
         return context.get_dummy_value()
 
     return types.none(types.intp, types.intp, value), generate

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from kernels.cpu.jit import Array, Four, Integer, inlined
 
-__all__ = ["array_of", "computed_in", "load", "load_each", "narrow", "round_byte", "store", "widen"]
+__all__ = ["array_of", "clamp_to_byte", "computed_in", "load", "load_each", "narrow", "round_byte", "store", "widen"]
 
 _BITS = {torch.float16: torch.uint16, torch.bfloat16: torch.int16}
 _FLOAT, _HALF, _WORD, _SHORT, _BYTE = ir.FloatType(), ir.HalfType(), ir.IntType(32), ir.IntType(16), ir.IntType(8)
@@ -68,12 +68,17 @@ def _narrow_bfloat(builder: Any, value: Any) -> Any:
     return builder.trunc(builder.lshr(kept, _constant(bits, 16)), _shaped(value, _SHORT))
 
 
-def _narrow_byte(builder: Any, value: Any) -> Any:
-    zero, full, half = (_constant(value, number) for number in (0.0, 255.0, 0.5))
+def clamp_to_byte(builder: Any, value: Any) -> Any:
+    """Generate the clamping of a float, or a vector of them, to 0..255; NaN becomes 0."""
+    zero, full = _constant(value, 0.0), _constant(value, 255.0)
     # An ordered comparison sends NaN to 0.
     lower = builder.select(builder.fcmp_ordered(">", value, zero), value, zero)
-    clamped = builder.select(builder.fcmp_ordered("<", lower, full), lower, full)
-    whole = builder.fptosi(builder.fadd(clamped, half), _shaped(value, _WORD))
+    return builder.select(builder.fcmp_ordered("<", lower, full), lower, full)
+
+
+def _narrow_byte(builder: Any, value: Any) -> Any:
+    raised = builder.fadd(clamp_to_byte(builder, value), _constant(value, 0.5))
+    whole = builder.fptosi(raised, _shaped(value, _WORD))
     return builder.trunc(whole, _shaped(value, _BYTE))
 
 

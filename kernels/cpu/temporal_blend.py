@@ -6,17 +6,22 @@ import math
 
 import numpy as np
 import torch
+from numba import literally
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Pair, Real, Rows, Shape, compiled, inlined
 from kernels.cpu.layout import allocate_planes, allocate_texels, is_texels, to_planes, to_texels
-from kernels.cpu.sampling import bilinear_taps
-from kernels.cpu.storage import array_of, load, store
-from kernels.cpu.threads import run_bands
+from kernels.cpu.sampling import bilinear_taps, mix, texels_from
+from kernels.cpu.simd import clamp_texel, mix_texels, read_texel, sum_texel, texel_of, write_texel
+from kernels.cpu.storage import array_of, load, load_each, store
+from kernels.cpu.threads import run_rows
+from kernels.cpu.warp_bytes import find_places
 
 __all__ = ["forward"]
 
 _PIXELS_PER_BAND = 8192
+_STRETCH = 512
+_LEAST_EXPONENT = -60.0
 
 
 def forward(
@@ -24,27 +29,30 @@ def forward(
 ) -> Tensor:
     """Blend with the warped previous result; arguments and result as in `kernels.temporal_blend`."""
     batch, channels, height, width = current.shape
-    out, results = (allocate_texels if is_texels(current) else allocate_planes)(current.shape, current.dtype)
+    as_texels = is_texels(current)
+    allocate, view = (allocate_texels, to_texels) if as_texels else (allocate_planes, to_planes)
+    out, results = allocate(current.shape, current.dtype)
     if out.numel() == 0:
         return out
-    as_texels = is_texels(current)
-    to_rows = to_texels if as_texels else to_planes
-    now, before = to_rows(current), to_rows(previous)
-    flows = array_of(flow.contiguous())
-    masks = array_of(mask.contiguous()) if mask is not None else np.ones((batch, 1, 1, 1), dtype=np.float32)
-    # How far apart neighbouring pixels, and the channels of one pixel, are.
-    steps = (channels, 1) if as_texels else (1, height * width)
+    now, before, flows = view(current), view(previous), array_of(flow.contiguous())
+    # Without a mask, one row of ones serves all rows.
+    masks = array_of((flow.new_ones(()) if mask is None else mask).expand(batch, 1, height, width))
+    is_packed = as_texels and current.dtype == torch.uint8 and channels in (3, 4)
     unit = 255.0 if current.dtype == torch.uint8 else 1.0
-    falloff = np.float32(-1.0 / (tolerance**2 * unit**2 * channels))
+    numbers = (np.float32(strength), np.float32(-1.0 / (tolerance**2 * unit**2 * channels)))
 
-    def blend(first: int, last: int) -> None:
-        change = np.empty(channels, dtype=np.float32)
-        for b in range(first // height, -(-last // height)):
-            rows = (max(first - b * height, 0), min(last - b * height, height))
-            options = (np.float32(strength), falloff, mask is not None)
-            _blend(now[b], before[b], flows[b], masks[b, 0], results[b], *steps, *options, *rows, change)
+    def blend(b: int, first: int, last: int) -> None:
+        pictures = (now[b], before[b], flows[b], masks[b, 0], results[b])
+        shape, rows = (height, width, channels), (first, last)
+        if is_packed:
+            scratch = (np.empty(_STRETCH, np.uintp), np.empty((2, _STRETCH), np.float32))
+            _blend_bytes(*pictures, shape, numbers, rows, *scratch, np.empty(channels, np.float32))
+        else:
+            # How far apart neighbouring pixels, and the channels of one pixel, are.
+            steps = (channels, 1) if as_texels else (1, height * width)
+            _blend(*pictures, shape, steps, numbers, rows, np.empty(channels, np.float32))
 
-    run_bands(blend, batch * height, grain=-(-_PIXELS_PER_BAND // width))
+    run_rows(blend, batch, (height, width), pixels=_PIXELS_PER_BAND)
     return out
 
 
@@ -55,30 +63,17 @@ def _blend(
     flow: Array,
     mask: Array,
     out: Array,
-    step: Integer,
-    between: Integer,
-    strength: Real,
-    falloff: Real,
-    has_mask: bool,
-    first: Integer,
-    last: Integer,
+    shape: Shape,
+    steps: Pair,
+    numbers: Pair,
+    rows: Rows,
     change: Array,
 ) -> None:
-    """Blend rows [first, last); `change` is scratch memory for the channels of a pixel."""
-    _, height, width = flow.shape
-    channels = change.size
-    for y in range(first, last):
-        for x in range(width):
-            limit = strength * mask[y, x] if has_mask else strength
-            # The usual numbers of channels as constants: the loops over them vanish.
-            if channels == 3 and step == 3:
-                _blend_pixel(current, previous, flow, x, y, height, width, 3, 3, 1, limit, falloff, change, out)
-            elif channels == 4 and step == 4:
-                _blend_pixel(current, previous, flow, x, y, height, width, 4, 4, 1, limit, falloff, change, out)
-            else:
-                _blend_pixel(
-                    current, previous, flow, x, y, height, width, channels, step, between, limit, falloff, change, out
-                )
+    """Blend some rows; `numbers` are strength and falloff, `change` is scratch memory for a pixel's channels."""
+    for y in range(*rows):
+        for x in range(shape[1]):
+            limit = numbers[0] * mask[y, x]
+            _blend_pixel(current, previous, flow, x, y, shape, steps, (limit, numbers[1]), change, out)
 
 
 @inlined()
@@ -88,33 +83,93 @@ def _blend_pixel(
     flow: Array,
     x: Integer,
     y: Integer,
-    height: Integer,
-    width: Integer,
-    channels: Integer,
-    step: Integer,
-    between: Integer,
-    limit: Real,
-    falloff: Real,
+    shape: Shape,
+    steps: Pair,
+    numbers: Pair,
     change: Array,
     out: Array,
 ) -> None:
     """Warp, weigh and blend one pixel."""
-    count, apart = np.uintp(channels), np.uintp(between)
-    o = np.uintp((y * width + x) * step)
+    height, width, channels = shape
+    limit, falloff = numbers
+    step, apart = np.uintp(steps[0]), np.uintp(steps[1])
+    o = np.uintp(y * width + x) * step
     at_x, at_y = np.float32(x) + flow[0, y, x], np.float32(y) + flow[1, y, x]
     weight = np.float32(0.0)
     # A position that is not a number fails.
     if at_x >= 0.0 and at_y >= 0.0 and at_x <= width - 1 and at_y <= height - 1:
-        (p, q, r, s), (wp, wq, wr, ws) = bilinear_taps(flow, x, y, (height, width, channels), True)
-        a, b, c, d = np.uintp(p * step), np.uintp(q * step), np.uintp(r * step), np.uintp(s * step)
-        squared = np.float32(0.0)
-        for i in range(count):
-            left = load(previous[a + i * apart]) * wp + load(previous[b + i * apart]) * wq
-            right = load(previous[c + i * apart]) * wr + load(previous[d + i * apart]) * ws
-            change[i] = left + right - load(current[o + i * apart])
+        places, shares = bilinear_taps(flow, x, y, shape, True)
+        texels, squared = texels_from(places, step, np.uintp(0)), np.float32(0.0)
+        for i in range(np.uintp(channels)):
+            change[i] = mix(load_each(previous, texels, i * apart), shares) - load(current[o + i * apart])
             squared += change[i] * change[i]
-        if squared < np.inf:
-            weight = limit * np.float32(math.exp(squared * falloff))
-    for i in range(count):
+        weight = _weigh(squared, limit, falloff)
+    for i in range(np.uintp(channels)):
         moved = weight * change[i] if weight != 0.0 else np.float32(0.0)
         out[o + i * apart] = store(out, load(current[o + i * apart]) + moved)
+
+
+@inlined()
+def _weigh(squared: Real, limit: Real, falloff: Real) -> Real:
+    """Tell how much of a change to take, given its square; nothing of one that is not finite.
+
+    Nothing, too, where the weight would be far below any rounding: numbers close to the least cost a hundred cycles.
+    """
+    exponent = squared * falloff
+    return limit * np.float32(math.exp(exponent)) if exponent > _LEAST_EXPONENT else np.float32(0.0)
+
+
+@compiled()
+def _blend_bytes(
+    current: Array,
+    previous: Array,
+    flow: Array,
+    mask: Array,
+    out: Array,
+    shape: Shape,
+    numbers: Pair,
+    rows: Rows,
+    places: Array,
+    fractions: Array,
+    change: Array,
+) -> None:
+    """Blend some rows of pictures of 3 or 4 bytes a pixel; the last three are scratch memory."""
+    _, width, channels = shape
+    right, down = fractions[0], fractions[1]
+    most = previous.size - width * channels - 8
+    for y in range(*rows):
+        for start in range(0, width, places.size):
+            count = min(places.size, width - start)
+            dx, dy = flow[0, y, start : start + count], flow[1, y, start : start + count]
+            find_places(dx, dy, start, y, shape, False, places, right, down)
+            for i in range(count):
+                x, place = start + i, np.int64(places[i])
+                factors = (numbers[0] * mask[y, x], numbers[1])
+                if right[i] < 0.0 or place > most or x + 1 >= width:
+                    _blend_pixel(current, previous, flow, x, y, shape, (channels, 1), factors, change, out)
+                    continue
+                top, o = previous.ctypes.data + place, (y * width + x) * channels
+                now, target = current.ctypes.data + o, out.ctypes.data + o
+                if channels == 4:
+                    _blend_texel(4, top, width * 4, right[i], down[i], now, factors, target)
+                else:
+                    _blend_texel(3, top, width * 3, right[i], down[i], now, factors, target)
+
+
+@inlined()
+def _blend_texel(
+    channels: Integer,
+    top: Integer,
+    pitch: Integer,
+    right: Real,
+    down: Real,
+    current: Integer,
+    numbers: Pair,
+    target: Integer,
+) -> None:
+    """Warp, weigh and blend one pixel at addresses; the channels are a constant."""
+    literally(channels)
+    one, now = np.float32(1.0), read_texel(current)
+    change = mix_texels(channels, top, top + pitch, one - right, right, one - down, down) - now
+    weight = _weigh(sum_texel(channels, change * change), numbers[0], numbers[1])
+    write_texel(target, clamp_texel(now + texel_of(weight) * change))

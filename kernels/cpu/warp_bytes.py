@@ -6,10 +6,10 @@ import numpy as np
 
 from kernels.cpu.jit import Array, Integer, Rows, Shape, compiled, inlined
 from kernels.cpu.sampling import bilinear_taps, is_finite, mix
-from kernels.cpu.simd import blend_texels
+from kernels.cpu.simd import mix_texels, write_texel
 from kernels.cpu.storage import load_each, store
 
-__all__ = ["sample_bytes"]
+__all__ = ["find_places", "sample_bytes"]
 
 
 @compiled()
@@ -30,30 +30,26 @@ def sample_bytes(
         indices: scratch memory, one row of a stretch.
         values: scratch memory, two rows of a stretch.
     """
-    height, width, channels = shape
+    _, width, channels = shape
     out_width = flow.shape[2]
     places, right, down = indices[0], values[0], values[1]
     pitch = width * channels
-    # The vector path reads 8 bytes of two rows and writes 4: it needs both rows, and some bytes after the last texel.
-    most = image.size - pitch - 8 if width > 1 and height > 1 else -1
+    # The vector path reads 8 bytes of two rows and writes 4: it needs some bytes after the last texel.
+    most = image.size - pitch - 8
     for y in range(*rows):
         for start in range(0, out_width, places.size):
             count = min(places.size, out_width - start)
             dx, dy = flow[0, y, start : start + count], flow[1, y, start : start + count]
-            _find_places(dx, dy, start, y, shape, border, places, right, down)
+            find_places(dx, dy, start, y, shape, border, places, right, down)
             for i in range(count):
-                o = (y * out_width + start + i) * channels
-                if (
-                    right[i] >= 0.0
-                    and 0 <= np.int64(places[i]) <= most
-                    and (channels == 4 or start + i + 1 < out_width)
-                ):
-                    top, target = image.ctypes.data + np.int64(places[i]), out.ctypes.data + o
+                o, place = (y * out_width + start + i) * channels, np.int64(places[i])
+                if right[i] >= 0.0 and place <= most and (channels == 4 or start + i + 1 < out_width):
+                    top, target = image.ctypes.data + place, out.ctypes.data + o
                     wx0, wy0 = np.float32(1.0) - right[i], np.float32(1.0) - down[i]
                     if channels == 4:
-                        blend_texels(4, top, top + pitch, wx0, right[i], wy0, down[i], target)
+                        write_texel(target, mix_texels(4, top, top + pitch, wx0, right[i], wy0, down[i]))
                     else:
-                        blend_texels(3, top, top + pitch, wx0, right[i], wy0, down[i], target)
+                        write_texel(target, mix_texels(3, top, top + pitch, wx0, right[i], wy0, down[i]))
                 else:
                     (a, b, c, d), weights = bilinear_taps(flow, start + i, y, shape, border)
                     texels = (a * channels, b * channels, c * channels, d * channels)
@@ -62,7 +58,7 @@ def sample_bytes(
 
 
 @inlined()
-def _find_places(
+def find_places(
     dx: Array,
     dy: Array,
     start: Integer,
@@ -75,14 +71,16 @@ def _find_places(
 ) -> None:
     """Find the upper left of the four texels of each pixel of a stretch; a fraction of -1 asks for special care.
 
-    The border continues, so a position outside may as well be moved onto the edge; at the far edge the fraction is 1.
+    So does a picture without two by two texels. The border continues, so a position outside may as well be moved onto
+    the edge; at the far edge the fraction is 1.
     """
     height, width, channels = shape
     zero, last_x, last_y = np.float32(0.0), np.float32(width - 1), np.float32(height - 1)
+    has_square = height > 1 and width > 1
     for i in range(dx.size):
         at_x, at_y = np.float32(start + i) + dx[i], np.float32(y) + dy[i]
         near_x, near_y = min(max(at_x, zero), last_x), min(max(at_y, zero), last_y)
-        usual = (border or (near_x == at_x and near_y == at_y)) and is_finite(at_x, at_y)
+        usual = has_square and (border or (near_x == at_x and near_y == at_y)) and is_finite(at_x, at_y)
         near_x, near_y = (near_x, near_y) if usual else (zero, zero)
         left, top = min(np.floor(near_x), last_x - np.float32(1.0)), min(np.floor(near_y), last_y - np.float32(1.0))
         right[i], down[i] = near_x - left if usual else np.float32(-1.0), near_y - top
