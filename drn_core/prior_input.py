@@ -118,7 +118,7 @@ def scale_person(person: PersonLayers, scale: float) -> PersonLayers:
 
     Returns:
         A person for rendering with `PriorRenderer.rasterize`: its mesh is in pixels of the reduced textures, whose
-        origin is (0, 0); its body stays in photo pixels.
+        origin is (0, 0); its body and head stay in photo pixels.
     """
     origin = np.array(person.origin_xy, np.float32)
     layers, height, width, _ = person.textures.shape
@@ -135,7 +135,7 @@ def scale_person(person: PersonLayers, scale: float) -> PersonLayers:
         triangle_layer=mesh.triangle_layer,
         triangle_part=mesh.triangle_part,
     )
-    return PersonLayers(textures, (0, 0), reduced_mesh, person.body, size_hw)
+    return PersonLayers(textures, (0, 0), reduced_mesh, person.body, person.head, size_hw)
 
 
 def _reduced(texture: npt.NDArray[np.uint8], size_hw: tuple[int, int]) -> npt.NDArray[np.uint8]:

@@ -19,8 +19,7 @@ from drn_core.pictures import picture_tensor
 from drn_core.prior.cloth import extend_colours
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
-from drn_core.prior.render import skin_vertices
-from drn_core.prior.transforms import part_transforms
+from drn_core.prior.render import pose_vertices
 from drn_core.prior_input import PriorInputRenderer
 
 __all__ = ["FramePicture", "MeshPrior", "PhotoPicture", "PriorProvider", "training_samples"]
@@ -107,7 +106,7 @@ class MeshPrior:
         background = picture_tensor(photo.background)
         for frame, order in zip(frames, orders, strict=True):
             enlarged = _enlarged_points(frame.keypoints, scale)
-            vertices = skin_vertices(person, part_transforms(person.body, enlarged))
+            vertices = pose_vertices(person, enlarged, frame.confidence)
             yield renderer.driver_input(
                 ((vertices + 0.5) / scale - 0.5).astype(np.float32),
                 frame.keypoints,

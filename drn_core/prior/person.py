@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
 from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_plain
+from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
 from drn_core.prior.parts import Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
@@ -65,6 +66,7 @@ class PersonLayers:
         mesh: the mesh over all layers, in photo pixels.
         body: the body in photo pixels; limbs that were rebuilt are where their pixels lie, not where the photo
             shows or hides them.
+        head: relief of the head, in photo pixels.
         size_hw: size of the photo.
         rebuilt: the limbs that the photo hides; they were rebuilt from their mirror twins.
         lengthened: the limb parts that point at the camera in the photo; they were drawn on to their true length.
@@ -74,6 +76,7 @@ class PersonLayers:
     origin_xy: tuple[int, int]
     mesh: LayerMesh
     body: Body
+    head: HeadRelief
     size_hw: tuple[int, int]
     rebuilt: tuple[Limb, ...] = ()
     lengthened: tuple[Part, ...] = ()
@@ -311,11 +314,13 @@ def build_person(source: SourceImage) -> PersonLayers:
         radii={part: radius / working.scale for part, radius in body.radii.items()},
         off_middle={part: offset / working.scale for part, offset in body.off_middle.items()},
     )
+    mesh = _meshes(body, textures, working, moved)
     return PersonLayers(
         textures=textures,
         origin_xy=(crop.origin_xy[0] - moved[0], crop.origin_xy[1] - moved[1]),
-        mesh=_meshes(body, textures, working, moved),
+        mesh=mesh,
         body=photo_body,
+        head=measure_head(photo_body, mesh),
         size_hw=(source.alpha.shape[0], source.alpha.shape[1]),
         rebuilt=tuple(rebuild.limb for rebuild in rebuilds),
         lengthened=tuple(item.part for item in lengthenings),

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from drn_core import ops
 from drn_core.prior.geometry import Array
+from drn_core.prior.head import head_turn
 from drn_core.prior.ordering import part_depths
 from drn_core.prior.person import PersonLayers
 from drn_core.prior.transforms import part_transforms
+from drn_core.skeleton import FACE_JOINTS
 
 # At a bent joint before the trunk three sheets lie on each other; deeper ones are covered.
 _NUM_PEELS = 3
 
-__all__ = ["PriorFrame", "PriorRenderer", "skin_vertices"]
+__all__ = ["PriorFrame", "PriorRenderer", "pose_vertices", "skin_vertices"]
 
 
 @dataclass(frozen=True)
@@ -36,19 +38,43 @@ class PriorFrame:
     target_xy: npt.NDArray[np.float32]
 
 
-def skin_vertices(person: PersonLayers, affines: Array) -> npt.NDArray[np.float32]:
+def pose_vertices(
+    person: PersonLayers, keypoints: Array, confidence: Array | None = None, scale: float = 1.0
+) -> npt.NDArray[np.float32]:
+    """Turn the head and move the mesh to where the joints say.
+
+    Args:
+        person: the layered person.
+        keypoints: (33, 2) output keypoints with the source's proportions.
+        confidence: (33,) of the output's joints; None is sure of all.
+        scale: size in the output over size in the photo.
+
+    Returns:
+        (V, 2) float32, output pixels.
+    """
+    sure = np.ones(len(keypoints)) if confidence is None else confidence
+    turn = head_turn(person.head, person.body, keypoints, sure)
+    turned_face = person.body.keypoints[list(FACE_JOINTS)] + person.head.joints[:, None] * turn
+    affines = part_transforms(person.body, keypoints, scale, turned_face=turned_face)
+    return skin_vertices(person, affines, turn)
+
+
+def skin_vertices(person: PersonLayers, affines: Array, turn: Array | None = None) -> npt.NDArray[np.float32]:
     """Move the mesh by its parts' maps (linear blend skinning).
 
     Args:
         person: the layered person.
         affines: (15, 2, 3) map of each part.
+        turn: (2,) of the head, from `head_turn`; None leaves it as it is.
 
     Returns:
         (V, 2) float32, output pixels.
     """
     mesh = person.mesh
     blended = mesh.weights @ affines.reshape(len(affines), 6).astype(np.float32)
-    x, y = mesh.source_xy[:, 0], mesh.source_xy[:, 1]
+    x, y = mesh.source_xy.T
+    if turn is not None:
+        x, y = x + person.head.vertices * np.float32(turn[0]), y + person.head.vertices * np.float32(turn[1])
     return np.stack([
         blended[:, 0] * x + blended[:, 1] * y + blended[:, 2],
         blended[:, 3] * x + blended[:, 4] * y + blended[:, 5],
@@ -81,7 +107,9 @@ class PriorRenderer:
         """The person this renders."""
         return self._person
 
-    def pose(self, keypoints: Array, depth: Array, order: Array, scale: float = 1.0) -> PriorFrame:
+    def pose(
+        self, keypoints: Array, depth: Array, order: Array, scale: float = 1.0, confidence: Array | None = None
+    ) -> PriorFrame:
         """Pose the person and rasterise it.
 
         Args:
@@ -89,11 +117,12 @@ class PriorRenderer:
             depth: (33,) depth of the joints, pixels.
             order: (9,) layer ids, back to front.
             scale: size in the output over size in the photo.
+            confidence: (33,) of the joints; None is sure of all.
 
         Returns:
             The prior in its window.
         """
-        target_xy = skin_vertices(self._person, part_transforms(self._person.body, keypoints, scale))
+        target_xy = pose_vertices(self._person, keypoints, confidence, scale)
         return self.rasterize(target_xy, depth, order)
 
     def rasterize(self, target_xy: npt.NDArray[np.float32], depth: Array, order: Array) -> PriorFrame:

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from drn_core.prior.geometry import Array
 from drn_core.prior.person import PersonLayers
-from drn_core.prior.render import PriorFrame, PriorRenderer, skin_vertices
+from drn_core.prior.render import PriorFrame, PriorRenderer, pose_vertices, skin_vertices
 from drn_core.prior.skinning import LayerMesh
 from drn_core.prior.transforms import part_transforms
 
@@ -90,7 +90,8 @@ class SurfaceTracker:
         self.controls = _control_points(person.mesh, self._layers, _SPACING * self._height_px)
         self._gather = _gathering(person.mesh, self._layers, self.controls, _SIGMA * self._height_px)
 
-    def measure(self, image: UInt8, keypoints: Array, depth: Array, order: Array, scale: float = 1.0) -> Float:
+    def measure(self, image: UInt8, keypoints: Array, depth: Array, order: Array, scale: float = 1.0,
+                confidence: Array | None = None) -> Float:  # fmt: skip
         """Compare one frame with the posed layers.
 
         Args:
@@ -99,11 +100,12 @@ class SurfaceTracker:
             depth: (33,) depth of the joints, pixels.
             order: (9,) layer ids, back to front.
             scale: size of the person in the frame over its size in the layers.
+            confidence: (33,) of the joints; None is sure of all.
 
         Returns:
             (K, 3): at each control point the sums of dx, dy (pixels, weighted) and of the weights.
         """
-        target_xy = skin_vertices(self._person, part_transforms(self._person.body, keypoints, scale))
+        target_xy = pose_vertices(self._person, keypoints, confidence, scale)
         posed = self._renderer.rasterize(target_xy, depth, order)
         corner, shown, drawn = self._compared(image, posed)
         pixel = np.round(target_xy).astype(np.int64) - corner

@@ -14,9 +14,8 @@ import torch
 from drn_core.model.crops import CropBox, track_crop_boxes
 from drn_core.model.records import DRNOutput
 from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
-from drn_core.prior.render import PriorFrame, PriorRenderer, skin_vertices
+from drn_core.prior.render import PriorFrame, PriorRenderer, pose_vertices
 from drn_core.prior.surface import SurfaceMotion
-from drn_core.prior.transforms import part_transforms
 from drn_core.refiner import PersonRefiner, SkeletonFrame
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
@@ -236,8 +235,8 @@ class Retargeter:
     def pose(self, plan: MotionPlan, index: int) -> PriorFrame:
         """Pose the layers for one frame of a plan."""
         track = plan.track
-        affines = part_transforms(self._source.person.body, track.keypoints[index], float(track.scale[index]))
-        target_xy = skin_vertices(self._source.person, affines)
+        person, scale = self._source.person, float(track.scale[index])
+        target_xy = pose_vertices(person, track.keypoints[index], track.confidence[index], scale)
         if plan.surface is not None:
             target_xy = target_xy + plan.surface.at(index)
         return self._renderer.rasterize(target_xy, track.depth[index], plan.orders[index])

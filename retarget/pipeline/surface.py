@@ -142,7 +142,7 @@ class _Comparison:
         self._layers = layers
         self._size_hw = size_hw
         self._keypoints, self._depth = track.keypoints * scale, track.depth * scale
-        self._relative_size = transferred.scale
+        self._relative_size, self._confidence = transferred.scale, track.confidence
         self._is_detected = track.is_detected
         self._orders = stable_orders(layer_depths(layers.body, self._depth))
         self._of_thread = threading.local()
@@ -183,5 +183,10 @@ class _Comparison:
         if rgb.shape[:2] != self._size_hw:
             rgb = np.asarray(cv2.resize(rgb, self._size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         return self.tracker().measure(
-            rgb, self._keypoints[index], self._depth[index], self._orders[index], float(self._relative_size[index])
+            rgb,
+            self._keypoints[index],
+            self._depth[index],
+            self._orders[index],
+            float(self._relative_size[index]),
+            self._confidence[index],
         )

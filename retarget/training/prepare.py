@@ -16,8 +16,7 @@ from drn_core.data.records import TrainingBatch
 from drn_core.model.crops import CropBox, crop_maps, crop_source, person_crop_box
 from drn_core.model.records import DRNInput
 from drn_core.pictures import picture_tensor
-from drn_core.prior.render import skin_vertices
-from drn_core.prior.transforms import part_transforms
+from drn_core.prior.render import pose_vertices
 from drn_core.prior_input import PriorInputRenderer
 from retarget.config import PoseConfig
 from retarget.errors import InputError, RetargetError
@@ -198,8 +197,9 @@ def _posed(
     retargeter: Retargeter, plan: MotionPlan, index: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     track, person = plan.track, retargeter.source.person
-    affines = part_transforms(person.body, track.keypoints[index], float(track.scale[index]))
-    return track.keypoints[index], track.confidence[index], track.depth[index], skin_vertices(person, affines)
+    keypoints, confidence = track.keypoints[index], track.confidence[index]
+    vertices = pose_vertices(person, keypoints, confidence, float(track.scale[index]))
+    return keypoints, confidence, track.depth[index], vertices
 
 
 def _box(
