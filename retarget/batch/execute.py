@@ -28,7 +28,8 @@ from retarget.batch.sidecar import Sidecar, output_digest, read_sidecar, write_s
 from retarget.batch.staging import remove_leftovers, remove_path, staging_path
 from retarget.cache import default_cache_folder
 from retarget.errors import InputChangedError, RetargetError
-from retarget.pipeline.job import JobProgress, VideoJob, run_video_job
+from retarget.pipeline.job import run_video_job
+from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.video.output_path import check_writable, output_errors
 from retarget.video.reader import open_video
 

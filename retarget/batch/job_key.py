@@ -8,7 +8,7 @@ from pathlib import Path
 from retarget import __version__
 from retarget.cache import cache_key, file_digest
 from retarget.errors import InputError
-from retarget.pipeline.job import VideoJob
+from retarget.pipeline.video_job import VideoJob
 
 __all__ = ["FileDigests", "job_key"]
 

@@ -13,7 +13,7 @@ from retarget.batch.rows import Problem, Row
 from retarget.errors import InputError, RetargetError, UsageError
 
 if TYPE_CHECKING:
-    from retarget.pipeline.job import VideoJob
+    from retarget.pipeline.video_job import VideoJob
 
 __all__ = ["BatchJob", "BatchPlan", "Places", "plan_jobs"]
 

@@ -129,7 +129,7 @@ def _run_task(job: dict[str, Any], options: dict[str, Any], memory_limit_mb: int
     from retarget.batch.execute import BusyError, execute_job
     from retarget.batch.settings import ExecuteOptions
     from retarget.batch.worker import describe_error, limit_threads
-    from retarget.pipeline.job import JobProgress
+    from retarget.pipeline.video_job import JobProgress
 
     number = int(job["number"])
 

@@ -85,7 +85,7 @@ def _run_jobs(jobs: queue.Queue[str], events: _Events) -> NoReturn:
     from retarget.batch.job_key import FileDigests
     from retarget.batch.plan import BatchJob
     from retarget.batch.settings import ExecuteOptions
-    from retarget.pipeline.job import JobProgress
+    from retarget.pipeline.video_job import JobProgress
 
     class Progress(JobProgress):
         """Sends how many frames of a stage are done, not too often."""

@@ -21,7 +21,8 @@ def run(args: argparse.Namespace) -> int:
     from retarget.cli.terminal import TerminalProgress, print_outcome
     from retarget.config import RenderConfig
     from retarget.contact_sheet import write_contact_sheet
-    from retarget.pipeline.job import VideoJob, run_video_job
+    from retarget.pipeline.job import run_video_job
+    from retarget.pipeline.video_job import VideoJob
 
     assets = Path(__file__).parent.parent / "assets"
     args.folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingCon
 from retarget.errors import UsageError
 
 if TYPE_CHECKING:
-    from retarget.pipeline.job import VideoJob
+    from retarget.pipeline.video_job import VideoJob
 
 __all__ = [
     "add_picture_options",
@@ -131,7 +131,7 @@ def job_from_args(args: argparse.Namespace) -> VideoJob:
     Raises:
         UsageError: options that contradict each other.
     """
-    from retarget.pipeline.job import VideoJob
+    from retarget.pipeline.video_job import VideoJob
 
     codec = _codec(args)
     if args.smooth < 0:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from retarget.pipeline.job import JobProgress
+from retarget.pipeline.video_job import JobProgress
 
 __all__ = ["TerminalProgress", "print_outcome", "print_warnings"]
 

@@ -25,8 +25,9 @@ def run(args: argparse.Namespace) -> int:
     """Make the video."""
     from retarget.cli.terminal import TerminalProgress, print_outcome
     from retarget.event_log import run_logged
-    from retarget.pipeline.job import JobProgress, run_video_job
+    from retarget.pipeline.job import run_video_job
     from retarget.pipeline.report import check_report_path, write_report
+    from retarget.pipeline.video_job import JobProgress
     from retarget.video.output_path import check_apart
 
     job = job_from_args(args)

@@ -18,11 +18,11 @@ from retarget.errors import UsageError
 from retarget.inspect.stages import Stage, driver_stage, frame_stages, source_stages
 from retarget.photo import read_photo
 from retarget.pipeline.background import open_background
-from retarget.pipeline.job import VideoJob
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.source_cache import cached_source
 from retarget.pipeline.surface import DriverRange
+from retarget.pipeline.video_job import VideoJob
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.video.reader import open_video
 

@@ -9,17 +9,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retarget import __version__
 from retarget.beside import beside
-from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
 from retarget.errors import UsageError
 from retarget.photo import Photo, read_photo
 from retarget.pipeline.model_files import weights_of
+from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.pose.people import PersonChoice
 from retarget.records import ClipInfo
@@ -30,57 +30,9 @@ if TYPE_CHECKING:
     from retarget.pipeline.rendering import Studio
     from retarget.pipeline.retargeter import MotionPlan
 
-__all__ = ["JobProgress", "VideoJob", "run_video_job"]
+__all__ = ["run_video_job"]
 
 _REPORTED_PACKAGES = ("torch", "mediapipe", "av", "numba", "numpy", "opencv-contrib-python")
-
-
-@dataclass(frozen=True)
-class VideoJob:
-    """All that a job needs.
-
-    Attributes:
-        source: the photo.
-        driver: the driving video.
-        output: the video to write; a folder for codec "png".
-        start_seconds: where the driver begins; None at its start.
-        end_seconds: where it ends (not included); None at its end.
-        overwrite: replace an existing output.
-        keep_partial: take what can be read of a driver whose end is missing.
-        source_person: which person of the photo; see `PoseConfig.person`.
-        pose: reading of the driver.
-        smoothing: smoothing of the driver's track.
-        transfer: how motion is carried over.
-        render: how to draw.
-        encode: how to write.
-    """
-
-    source: Path
-    driver: Path
-    output: Path
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-    overwrite: bool = False
-    keep_partial: bool = False
-    source_person: str = "largest"
-    pose: PoseConfig = field(default_factory=PoseConfig)
-    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
-    transfer: TransferConfig = field(default_factory=TransferConfig)
-    render: RenderConfig = field(default_factory=RenderConfig)
-    encode: EncodeConfig = field(default_factory=EncodeConfig)
-
-
-class JobProgress:
-    """Where a job tells how far it is; this one keeps silent."""
-
-    def begin(self, stage: str, total: int | None) -> None:
-        """Begin a stage ("reading", "following", "rendering") of so many frames, where known."""
-
-    def advance(self, num_frames: int) -> None:
-        """Say how many frames of the stage are done."""
-
-    def end(self) -> None:
-        """End the stage."""
 
 
 class _Clock:

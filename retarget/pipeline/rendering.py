@@ -10,12 +10,12 @@ from retarget.photo import Photo
 from retarget.pipeline.background import Background, check_background, open_background
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_room import DriverRoom
-from retarget.pipeline.job import JobProgress, VideoJob
 from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import fit_photo, rebuilding_notes
 from retarget.pipeline.source_cache import cached_source
 from retarget.pipeline.surface import DriverRange
+from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult
 from retarget.pose.photo import track_of_pose

@@ -16,7 +16,7 @@ from retarget.batch.plan import BatchJob
 from retarget.batch.settings import ExecuteOptions
 from retarget.cache import Cache
 from retarget.errors import InputChangedError
-from retarget.pipeline.job import JobProgress
+from retarget.pipeline.video_job import JobProgress
 from retarget.pose.extractor import extract_track
 from tests.helpers.require import skip_or_fail
 from tests.retarget.batch.real_batch import Start, finish, hidden, manifest, statuses, summary, wait_for, workers

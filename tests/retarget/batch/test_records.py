@@ -16,7 +16,7 @@ from retarget.batch.state import BatchState
 from retarget.batch.summary import write_page, write_summary
 from retarget.config import RenderConfig
 from retarget.errors import InputError
-from retarget.pipeline.job import VideoJob
+from retarget.pipeline.video_job import VideoJob
 
 
 @pytest.fixture
