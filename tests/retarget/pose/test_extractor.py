@@ -103,6 +103,18 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+def test_how_long_the_last_frame_is_shown_is_kept(tmp_path: Path) -> None:
+    path, cache = tmp_path / "still.mp4", Cache(tmp_path / "cache")
+    with VideoWriter(path, (240, 400), Fraction(1, 90), Fraction(30), EncodeConfig()) as writer:
+        for index, picture in enumerate(scenes(WALK[:3])):
+            writer.write(picture, 3 * index, 7)
+    results = [extract_track(path, estimator=BoxEstimator(), cache=cache) for _ in range(2)]
+    assert [result.is_cached for result in results] == [False, True]
+    for track in (part for result in results for part in (result.raw, result.track)):
+        assert track.last_duration is not None
+        assert track.last_duration * track.time_base == Fraction(7, 90)
+
+
 def test_a_reading_is_kept_and_smoothed_anew(tmp_path: Path, clip: Path) -> None:
     estimator, cache, counts = BoxEstimator(), Cache(tmp_path / "cache"), []
     first = extract_track(clip, estimator=estimator, cache=cache, progress=counts.append)
