@@ -3,7 +3,9 @@
 On a plain surface (`drn_core.surfaces`) a cast shadow is a dark region without hard edges that reaches the person,
 lies in lit surface on its other sides and has the surface's colour. There the light is divided out, smoothly, so that
 texture and small things in the shadow stay. Furniture has hard edges, falls of light run on to the edges of the
-picture: both are left alone.
+picture: both are left alone. In the sun, shadows have hard edges too: such a one is known by reaching the feet, lying
+in lit ground to one side of them (a mat lies all round) and being evenly dark; its border would show if it were lit
+up, so it is for the hole.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from drn_core.harmonic import continue_smoothly
 from drn_core.surfaces import Surface, View
 from retarget.records import FloatArray, UInt8Array
 
-__all__ = ["find_lost_light", "light_up"]
+__all__ = ["find_lost_light", "find_sun_shadows", "light_up"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -38,6 +40,10 @@ _POCKET = 0.65  # enclosed by the person to this part, it is in its shadow
 _PENUMBRA = 0.06  # how far the soft border is followed outwards
 _LEAST_BLUR_PX, _BLUR_PER_UNREST, _MOST_BLUR_PX = 0.8, 100.0, 4.0  # a textured surface's light is told less finely
 _CALM = 0.01
+_ONE_SIDED = 0.9
+_FOOT = 0.45  # a shadow in the sun comes as near to a foot as this
+_SUN_AREA, _SUN_ENCLOSED, _SUN_TINT = 1.0, 0.85, 0.3  # its largest area; otherwise as above
+_SUN_DEPTHS, _SUN_UNREST = (0.12, 1.6), 0.3  # its median depth, the spread of its depth between the quartiles
 _SPILL_PX = 4.0  # how far large things that are not the surface are lit with it
 _ISLAND = 0.05  # area up to which a thing in the shadow is lit as a whole
 
@@ -66,6 +72,33 @@ def find_lost_light(view: View, surfaces: list[Surface]) -> FloatArray:
     if not settled.any():
         return lost
     return continue_smoothly(lost, ~view.hole & (settled | _too_far(lost, settled, view)))
+
+
+def find_sun_shadows(view: View, surfaces: list[Surface], feet: FloatArray) -> BoolArray:
+    """Find the person's hard-edged shadows on the ground.
+
+    Args:
+        view: neighbourhood of the person.
+        surfaces: plain surfaces in it.
+        feet: (N, 2) joints of the feet that are seen, in pixels of the photo.
+
+    Returns:
+        (h, w), True on the shadows.
+    """
+    found = np.zeros(view.hole.shape, bool)
+    joints = (feet - np.array((view.box[2], view.box[0])) + 0.5) * view.scale - 0.5
+    at_feet = np.zeros(view.hole.shape, np.uint8)
+    for x, y in joints:
+        cv2.circle(at_feet, (round(float(x)), round(float(y))), round(_FOOT * view.unit), 1, -1)
+    at_feet &= view.distance <= _TOUCHES * view.unit + 3.0
+    for surface in surfaces:
+        other = ~view.hole & ~surface.region
+        _, labels = cv2.connectedComponents(other.astype(np.uint8), connectivity=4)
+        for label in np.unique(labels[(at_feet > 0) & other]):
+            part = labels == label
+            if _leads_away(part, joints) and _is_sun_shadow(view, surface, part):
+                found |= part
+    return found
 
 
 def light_up(rgb: UInt8Array, lost: FloatArray, box: tuple[int, int, int, int]) -> UInt8Array:
@@ -124,6 +157,28 @@ def _is_shadow(view: View, surface: Surface, part: BoolArray, is_lit: BoolArray)
     enclosed = persons + float((np.pad(is_lit, 3) & ~by_person)[around].mean())
     touches = float(view.distance[part].min()) <= _TOUCHES * view.unit + 3.0
     return persons > _POCKET or enclosed > (_ENCLOSED if touches else _ENCLOSED_APART)
+
+
+def _leads_away(part: BoolArray, feet: FloatArray) -> bool:
+    """Tell whether a region lies to one side of the feet, by its mean offset from them over its spread."""
+    places = np.argwhere(part)[:, ::-1]
+    return bool(
+        np.linalg.norm(places.mean(axis=0) - feet.mean(axis=0)) > _ONE_SIDED * np.sqrt(places.var(axis=0).sum())
+    )
+
+
+def _is_sun_shadow(view: View, surface: Surface, part: BoolArray) -> bool:
+    """Tell an evenly dark piece of the ground from things that stand on it."""
+    if not _MIN_AREA <= part.sum() / view.unit**2 <= _SUN_AREA:
+        return False
+    padded = np.pad(part, 1)
+    around = (cv2.dilate(padded.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~padded
+    if np.pad(surface.region | view.hole, 1)[around].mean() < _SUN_ENCLOSED:
+        return False
+    ratio = np.log(np.maximum(view.colour[part], 1.0) / np.maximum(surface.colour[part], 1.0))
+    low, middle, high = np.percentile(-ratio.mean(axis=-1), (25, 50, 75))
+    is_even = _SUN_DEPTHS[0] < middle < _SUN_DEPTHS[1] and high - low < _SUN_UNREST
+    return bool(is_even and np.ptp(np.median(ratio, axis=0)) < _SUN_TINT)
 
 
 def _hardness(view: View, surface: Surface, part: BoolArray) -> float:

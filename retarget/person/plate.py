@@ -13,7 +13,7 @@ import numpy.typing as npt
 from drn_core.inpaint import fill_from_patches
 from drn_core.plain_fill import fill_plain
 from drn_core.surfaces import View, find_leftovers, find_surfaces
-from retarget.person.cast_shadows import find_lost_light, light_up
+from retarget.person.cast_shadows import find_lost_light, find_sun_shadows, light_up
 from retarget.person.surroundings import find_contact_shadows, find_held_objects
 from retarget.records import FloatArray, UInt8Array
 
@@ -29,6 +29,7 @@ _BRIDGE = 0.15  # the same inside held things: strings of a racket, the gap to t
 _FELT = 0.02  # logarithm of lost light that is felt
 _SHADOW_RIM_PX = 2.5  # in shadow, working pixels nearer to the hole than this are mixed with the person's
 _LIMB_END = 0.06  # radius of what goes round fingers and toes in any case
+_HEELS_AND_TOES = (29, 30, 31, 32)
 _FINGERS_AND_TOES = (17, 18, 19, 20, 21, 22, 31, 32)
 
 
@@ -57,21 +58,26 @@ def build_plate(
     if unit == 0.0:
         return rgb.copy()
     hole = _closed(alpha > _SEEN_ALPHA, round(_GAP * unit))
+    feet = np.empty((0, 2), np.float32)
     if keypoints is not None and confidence is not None:
         hole |= find_contact_shadows(rgb, alpha, keypoints, confidence)
         hole |= _closed(find_held_objects(rgb, alpha, keypoints, confidence), round(_BRIDGE * unit))
         hole |= _ends_of_limbs(hole.shape, keypoints, confidence, _LIMB_END * unit)
+        feet = keypoints[[joint for joint in _HEELS_AND_TOES if confidence[joint] > 0.5]]
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 5)
     hole = distance <= max(_MIN_HALO_PX, _HALO * unit)
-    return _filled(rgb, hole, unit, other_people)
+    return _filled(rgb, hole, unit, feet, other_people)
 
 
-def _filled(rgb: UInt8Array, hole: BoolArray, unit: float, other_people: BoolArray | None) -> UInt8Array:
+def _filled(
+    rgb: UInt8Array, hole: BoolArray, unit: float, feet: FloatArray, other_people: BoolArray | None
+) -> UInt8Array:
     """Light up the person's shadows, continue plain surfaces behind the person, fill the rest with patches."""
     view = View.around(rgb, hole, unit, other_people)
     surfaces = find_surfaces(view)
     lost = find_lost_light(view, surfaces)
-    more = find_leftovers(view, surfaces) | ((np.abs(lost).max(axis=-1) > _FELT) & (view.distance <= _SHADOW_RIM_PX))
+    more = find_leftovers(view, surfaces) | find_sun_shadows(view, surfaces, feet)
+    more |= (np.abs(lost).max(axis=-1) > _FELT) & (view.distance <= _SHADOW_RIM_PX)
     if lost.any() or more.any():
         rgb = light_up(rgb, lost, view.box)
         hole = hole | _at_full_size(more, view.box, hole.shape)

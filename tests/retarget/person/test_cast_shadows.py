@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from retarget.person.plate import build_plate
 
 DEPTH = 0.3
 
 
-def _studio() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+FloatArray = npt.NDArray[np.floating]
+ByteArray = npt.NDArray[np.uint8]
+
+
+def _studio() -> tuple[FloatArray, ByteArray, FloatArray, FloatArray]:
     """An empty wall with a gradient, the photo with a figure and its soft shadow, the matte, the shadow."""
     shading = np.linspace(210, 170, 360)[None, :, None] * np.linspace(1.0, 0.93, 300)[:, None, None]
     wall = shading * np.array((1.0, 0.98, 0.94)) + np.random.default_rng(0).normal(0, 1.5, (300, 360, 1))
@@ -24,7 +29,7 @@ def _studio() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return wall, np.clip(np.rint(photo), 0, 255).astype(np.uint8), alpha, shadow
 
 
-def _error(plate: np.ndarray, wall: np.ndarray) -> np.ndarray:
+def _error(plate: ByteArray, wall: FloatArray) -> FloatArray:
     return np.abs(cv2.GaussianBlur(plate.astype(np.float32) - wall.astype(np.float32), (0, 0), 2.0)).max(axis=-1)
 
 
@@ -66,3 +71,33 @@ def test_falling_light_is_no_shadow() -> None:
     backdrop = fall[..., None] * np.array((190.0, 190.0, 195.0))
     photo = np.rint(alpha[..., None] * 40 + (1 - alpha[..., None]) * backdrop).astype(np.uint8)
     assert _error(build_plate(photo, alpha), backdrop).max() < 8.0
+
+
+def _sunny(dark: npt.NDArray[np.uint8]) -> tuple[FloatArray, ByteArray, ByteArray]:
+    """Ground in the sun, half as light where `dark`, with a figure: the empty ground, the photo, the plate."""
+    ground = np.full((300, 360, 3), (170.0, 165.0, 155.0)) + np.random.default_rng(1).normal(0, 1.5, (300, 360, 1))
+    alpha = np.zeros((300, 360), np.float32)
+    cv2.ellipse(alpha, (170, 130), (28, 95), 0, 0, 360, 1.0, -1)
+    photo = np.where((dark > 0)[..., None], ground * 0.5, ground)
+    photo = np.rint(np.where(alpha[..., None] > 0, (40, 30, 120), photo)).astype(np.uint8)
+    joints = np.full((33, 2), (170.0, 100.0), np.float32)
+    joints[[29, 31]], joints[[30, 32]] = (160, 222), (180, 222)
+    return ground, photo, build_plate(photo, alpha, keypoints=joints, confidence=np.ones(33, np.float32))
+
+
+def test_a_hard_shadow_in_the_sun_goes_if_it_reaches_the_feet() -> None:
+    cast, other = np.zeros((2, 300, 360), np.uint8)
+    cv2.ellipse(cast, (225, 232), (60, 14), 12, 0, 360, 1, -1)
+    cv2.ellipse(other, (60, 60), (30, 10), 12, 0, 360, 1, -1)
+    ground, photo, plate = _sunny(cast | other)
+    assert (_error(plate, ground)[cast > 0] < 12).mean() > 0.98
+    assert np.array_equal(plate[other > 0], photo[other > 0])
+
+
+def test_a_mat_under_the_feet_stays() -> None:
+    mat = np.zeros((300, 360), np.uint8)
+    mat[190:260, 60:285] = 1
+    _, photo, plate = _sunny(mat)
+    ends = np.zeros(mat.shape, bool)
+    ends[190:260, 62:105], ends[190:260, 240:283] = True, True
+    assert np.array_equal(plate[ends], photo[ends])
