@@ -21,7 +21,7 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
-_MAX_TEXTURE = 0.006  # of a surface that shading and grain make up
+_MAX_TEXTURE = 0.0045  # of a surface that shading and grain make up; snow and sand have more
 _PREVAILS = 0.7  # share from which a surface lies behind a pixel
 _SLIVER_PREVAILS = 0.3  # and a small piece
 _BORDER_PX = 2.5  # the hole's border is not judged as near as this

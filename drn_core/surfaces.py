@@ -169,8 +169,9 @@ def find_leftovers(view: View, surfaces: list[Surface]) -> BoolArray:
     for label in np.unique(labels[(view.distance <= 2.0) & other]):
         if stats[label, cv2.CC_STAT_AREA] <= _MAX_LEFTOVER * view.unit**2:
             part = labels == label
-            around = (cv2.dilate(np.pad(part, 1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~np.pad(part, 1)
-            shares = [np.pad(surface.calm | view.hole, 1)[around].mean() for surface in surfaces]
+            near, far = (cv2.dilate(np.pad(part, 4).astype(np.uint8), np.ones((n, n), np.uint8)) > 0 for n in (5, 9))
+            around = far & ~near  # beyond the blur of its edge
+            shares = [np.pad(surface.calm | view.hole, 4)[around].mean() for surface in surfaces]
             if max(shares, default=0.0) > _LEFTOVER_ENCLOSED:
                 found |= part
     return found

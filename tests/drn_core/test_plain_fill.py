@@ -10,7 +10,7 @@ from drn_core.harmonic import continue_smoothly
 from drn_core.plain_fill import fill_plain
 from drn_core.surfaces import View, find_leftovers, find_surfaces
 
-GRAIN = 3.0
+GRAIN = 2.0
 
 
 def _wall(height: int = 220, width: int = 300) -> np.ndarray:
