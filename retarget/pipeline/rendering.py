@@ -10,6 +10,7 @@ from retarget.photo import Photo
 from retarget.pipeline.background import Background, check_background, open_background
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_room import DriverRoom
+from retarget.pipeline.freed_memory import return_freed_memory
 from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import fit_photo, rebuilding_notes
@@ -99,6 +100,7 @@ class Studio:
         Raises:
             RetargetError: see `retarget.errors`; nothing is left behind.
         """
+        return_freed_memory()
         size_hw = self.retargeter.source.size_hw
         background = self._background(job, result)
         mark = Watermark(job.render.watermark, size_hw)
