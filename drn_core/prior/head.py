@@ -25,7 +25,7 @@ from drn_core.prior.skinning import LayerMesh
 from drn_core.prior.transforms import FACE_WEIGHTS
 from drn_core.skeleton import FACE_JOINTS
 
-__all__ = ["HeadRelief", "head_turn", "measure_head"]
+__all__ = ["HeadRelief", "head_affine", "head_turn", "measure_head"]
 
 _FACE = list(FACE_JOINTS)
 # The face joints of a frontal head about the middle of its ears, in half distances of the ears: right (of the picture),
@@ -50,7 +50,7 @@ _LARGEST_TURN, _LEAST_AREA = 0.53, 0.25
 # A turn this small (as a sine) is as likely an error of reading: half of it is shown, and little of still smaller ones.
 _DOUBTFUL_TURN = 0.1
 # Seen more from the side than this (degrees; full, none), a head has no far side to turn to.
-_PROFILE = (50.0, 80.0)
+_PROFILE = (40.0, 65.0)
 # Share of the head in a vertex's motion from which it has a relief (none, full).
 _HEAD_SHARE = (0.2, 0.7)
 # A head whose joints lie this far (mean, half distances of the ears; full, none) from where any view has them is read
@@ -58,6 +58,8 @@ _HEAD_SHARE = (0.2, 0.7)
 _MISREAD = (0.2, 0.4)
 # Share of the photo's face, kept upright, that the output's joints must still show (none, full) to be the same side.
 _SAME_SIDE = (0.0, 0.3)
+# A roll may differ by this many degrees from that of the line from forehead to chin (full, none).
+_ROLL_DOUBT = (25.0, 60.0)
 # Confidence of the face joints from which a turn is read (none, full).
 _SEEN = (0.3, 0.7)
 
@@ -70,12 +72,14 @@ class HeadRelief:
         vertices: (V,) float32 relief of the mesh's vertices in pixels of the photo; 0 off the head.
         joints: (11,) relief of the face joints.
         unit_px: half the distance of the ears, were the head seen from the front.
+        down: (2,) unit vector from forehead to chin.
         limit: largest shift per relief (the sine of the turn); 0 where the photo shows no face to turn.
     """
 
     vertices: npt.NDArray[np.float32]
     joints: npt.NDArray[np.float64]
     unit_px: float
+    down: npt.NDArray[np.float64]
     limit: float
 
 
@@ -154,6 +158,7 @@ def measure_head(body: Body, mesh: LayerMesh) -> HeadRelief:
         vertices=vertices,
         joints=_relief(view, face) * view.unit_px,
         unit_px=view.unit_px,
+        down=view.axes[:, 1],
         limit=min(_LARGEST_TURN, (1 - _LEAST_AREA) / max(slope, 1e-6)) * seen * shown,
     )
 
@@ -208,3 +213,37 @@ def head_turn(head: HeadRelief, body: Body, target: Array, confidence: Array) ->
     turn *= abs(turn) ** 2 / (abs(turn) ** 2 + _DOUBTFUL_TURN**2)
     turn *= limit / (limit**3 + abs(turn) ** 3) ** (1 / 3)
     return np.array([turn.real, turn.imag])
+
+
+def head_affine(head: HeadRelief, body: Body, target: Array, turn: Array, scale: float) -> npt.NDArray[np.float64]:
+    """Place the turned head: the similarity that fits the face joints best, kept the right way up.
+
+    A profile and its mirror image are alike when one of them is upside down. How high the joints are on the face does
+    not change when the head turns, so they tell which way is down; a roll that contradicts them gives way to theirs.
+
+    Args:
+        head: the photo's head.
+        body: the body in the photo.
+        target: (33, 2) output keypoints.
+        turn: (2,) from `head_turn`.
+        scale: size of the person in the output over its size in the photo.
+
+    Returns:
+        (2, 3) photo pixels to output pixels.
+    """
+    source, goal = body.keypoints[_FACE] + head.joints[:, None] * turn, np.asarray(target, np.float64)[_FACE]
+    affine = fit_similarity(source, goal, FACE_WEIGHTS, (0.85 * scale, 1.15 * scale))
+    weight = FACE_WEIGHTS / FACE_WEIGHTS.sum()
+    middle, goal_middle = weight @ source, weight @ goal
+    offsets = goal - goal_middle
+    covariance = (offsets * weight[:, None]).T @ offsets
+    ridge = 1e-3 * (np.trace(covariance) + 1e-6) * np.eye(2)
+    down = np.linalg.solve(covariance + ridge, offsets.T @ (weight * ((source - middle) @ head.down)))
+    fitted = affine[:, :2] @ head.down
+    excess = np.arctan2(down[0] * fitted[1] - down[1] * fitted[0], down @ fitted)
+    doubt = float(smoothstep(abs(np.degrees(excess)), *_ROLL_DOUBT))
+    if doubt == 0.0:
+        return affine
+    cos, sin = np.cos(doubt * excess), np.sin(doubt * excess)
+    matrix = np.array([[cos, sin], [-sin, cos]]) @ affine[:, :2]
+    return np.column_stack([matrix, goal_middle - matrix @ middle])

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from drn_core import ops
 from drn_core.prior.geometry import Array
-from drn_core.prior.head import head_turn
+from drn_core.prior.head import head_affine, head_turn
 from drn_core.prior.ordering import part_depths
 from drn_core.prior.person import PersonLayers
 from drn_core.prior.transforms import part_transforms
-from drn_core.skeleton import FACE_JOINTS
 
 # At a bent joint before the trunk three sheets lie on each other; deeper ones are covered.
 _NUM_PEELS = 3
@@ -54,8 +53,8 @@ def pose_vertices(
     """
     sure = np.ones(len(keypoints)) if confidence is None else confidence
     turn = head_turn(person.head, person.body, keypoints, sure)
-    turned_face = person.body.keypoints[list(FACE_JOINTS)] + person.head.joints[:, None] * turn
-    affines = part_transforms(person.body, keypoints, scale, turned_face=turned_face)
+    head = head_affine(person.head, person.body, keypoints, turn, scale)
+    affines = part_transforms(person.body, keypoints, scale, head=head)
     return skin_vertices(person, affines, turn)
 
 

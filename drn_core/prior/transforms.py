@@ -61,14 +61,14 @@ def _trunk_section(
     return np.column_stack([matrix, anchor1 - matrix @ anchor0])
 
 
-def part_transforms(body: Body, target: Array, scale: float = 1.0, *, turned_face: Array | None = None) -> Affines:
+def part_transforms(body: Body, target: Array, scale: float = 1.0, *, head: Array | None = None) -> Affines:
     """Compute the map of every part.
 
     Args:
         body: the body in the photo.
         target: (33, 2) output keypoints with the source's proportions; every joint is meant, none is missing.
         scale: size of the person in the output over its size in the photo (widths follow it).
-        turned_face: (11, 2) where the photo's face joints lie once the head is turned; None leaves it as it is.
+        head: (2, 3) map of the head; None takes the similarity that fits the face joints best.
 
     Returns:
         (15, 2, 3) affines, indexed by `Part`, photo pixels to output pixels.
@@ -78,9 +78,9 @@ def part_transforms(body: Body, target: Array, scale: float = 1.0, *, turned_fac
     affines[Part.CHEST] = _trunk_section(body, goal, _SHOULDERS, width=_SHOULDER_WIDTH, scale=scale, at_neck=True)
     affines[Part.PELVIS] = _trunk_section(body, goal, _HIPS, width=_HIP_WIDTH, scale=scale, at_neck=False)
     face = list(FACE_JOINTS)
-    affines[Part.HEAD] = fit_similarity(
-        source[face] if turned_face is None else turned_face, goal[face], FACE_WEIGHTS, (0.85 * scale, 1.15 * scale)
-    )
+    if head is None:
+        head = fit_similarity(source[face], goal[face], FACE_WEIGHTS, (0.85 * scale, 1.15 * scale))
+    affines[Part.HEAD] = head
     for limb in LIMBS:
         upper, lower, end = limb.parts
         root, middle, tip = middle_bones(body, source, limb)

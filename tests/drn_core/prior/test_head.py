@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drn_core.prior.head import head_turn, measure_head
+from drn_core.prior.head import head_affine, head_turn, measure_head
 from drn_core.prior.parts import Layer, Part
 from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import pose_vertices, skin_vertices
@@ -140,6 +140,25 @@ class TestTurn:
 
     def test_a_driver_whose_face_is_not_seen_turns_nothing(self, person: PersonLayers) -> None:
         assert (head_turn(person.head, person.body, turned(person, (0.3, 0.0)), np.zeros(33)) == 0.0).all()
+
+
+class TestPlace:
+    def test_a_plain_motion_is_the_similarity(self, person: PersonLayers) -> None:
+        angle = np.radians(50)
+        matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        moved = with_face((FRONTAL - 100) @ matrix.T + [150.0, 90.0])
+        affine = head_affine(person.head, person.body, moved, np.zeros(2), 1.0)
+        assert affine[:, :2] == pytest.approx(matrix, abs=1e-6)
+        assert affine == pytest.approx(part_transforms(person.body, moved)[Part.HEAD], abs=1e-9)
+
+    def test_a_profile_driven_by_its_mirror_image_stays_the_right_way_up(self, person: PersonLayers) -> None:
+        face = FRONTAL.copy()
+        face[:, 0] = [222, 204, 205, 206, 202, 203, 204, 172, 171, 207, 206]
+        body = replace(person.body, keypoints=with_face(face))
+        head = measure_head(body, person.mesh)
+        affine = head_affine(head, body, with_face(face * [-1, 1] + [360, 0]), np.zeros(2), 1.0)
+        assert affine[1, 1] > 0.7
+        assert abs(affine[1, 0]) < 0.5
 
 
 class TestDrawing:
