@@ -48,7 +48,7 @@ _READING_ERROR, _TURN_SPREAD, _NUM_APART = 0.07, 0.35, 3.0
 # No turn is shown past this sine (32 degrees), nor one that leaves a triangle less than this share of its area.
 _LARGEST_TURN, _LEAST_AREA = 0.53, 0.25
 # A turn this small (as a sine) is as likely an error of reading: half of it is shown, and little of still smaller ones.
-_DOUBTFUL_TURN = 0.1
+_DOUBTFUL_TURN = 0.15
 # Seen more from the side than this (degrees; full, none), a head has no far side to turn to.
 _PROFILE = (40.0, 65.0)
 # Share of the head in a vertex's motion from which it has a relief (none, full).
@@ -210,7 +210,7 @@ def head_turn(head: HeadRelief, body: Body, target: Array, confidence: Array) ->
     limit *= float(smoothstep(similarity.real, *_SAME_SIDE))
     if limit <= 0.0:
         return np.zeros(2)
-    turn *= abs(turn) ** 2 / (abs(turn) ** 2 + _DOUBTFUL_TURN**2)
+    turn *= abs(turn) ** 3 / (abs(turn) ** 3 + _DOUBTFUL_TURN**3)
     turn *= limit / (limit**3 + abs(turn) ** 3) ** (1 / 3)
     return np.array([turn.real, turn.imag])
 
