@@ -107,7 +107,8 @@ def console_main() -> NoReturn:
     # and over while they are imported, and once more at the end, takes a second and a half.
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
     exit_code = main()
-    gc.freeze()
+    if "triton" not in sys.modules:  # torch's optimisers load it, and it reports what is left over at the end
+        gc.freeze()
     if exit_code == INTERRUPTED_EXIT_CODE and is_work_abandoned():
         # Nothing is left to do but to wait for a photo's model that nobody wants any more.
         sys.stdout.flush()
