@@ -102,7 +102,7 @@ class TestTurn:
     @pytest.mark.parametrize("turn", [(0.3, 0.0), (-0.3, 0.0), (0.0, 0.3), (0.2, -0.2)])
     def test_a_turn_is_recovered(self, person: PersonLayers, turn: tuple[float, float]) -> None:
         found = head_turn(person.head, person.body, turned(person, turn), SURE)
-        assert found == pytest.approx(turn, abs=0.13)
+        assert found == pytest.approx(turn, abs=0.15)
         assert np.linalg.norm(found) < np.linalg.norm(turn)  # doubt pulls towards the photo's own view
 
     def test_little_is_shown_of_a_turn_within_the_error_of_reading(self, person: PersonLayers) -> None:
