@@ -72,8 +72,9 @@ def fill_from_patches(
     for index in range(len(levels) - 2, -1, -1):
         is_searched = max(levels[index].hole.shape) <= max_working_side
         all_matches.append(_carry_up(levels[index], all_matches[-1], is_searched=is_searched, seed=seed + index))
-    filled = _blended(levels, all_matches[::-1])
-    return np.where(hole[..., None], filled, rgb)
+    filled = rgb.copy()
+    filled[hole] = _blended(levels, all_matches[::-1])[hole[levels[0].hole]]
+    return filled
 
 
 class _Level:
@@ -107,7 +108,10 @@ def _grow(mask: BoolArray) -> BoolArray:
 
 
 def _pixels(mask: BoolArray) -> IntArray:
-    return np.argwhere(mask).astype(np.int32)
+    """Return the (N, 2) places (row, column) of a mask, looked for inside its bounding box."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    inside = np.argwhere(mask[top : top + height, left : left + width])
+    return np.asarray(inside + np.array((top, left)), np.int32)
 
 
 def _source_centres(usable: BoolArray) -> BoolArray:
@@ -177,7 +181,7 @@ def _carry_up(level: _Level, coarse: IntArray, *, is_searched: bool, seed: int) 
 
 
 def _blended(levels: list[_Level], all_matches: list[IntArray]) -> ByteArray:
-    """Return the finest level with its copies evened out; the correction is found from the coarsest level up."""
+    """Return (N, 3) the finest level's hole with its copies evened out; corrections are found from coarse to fine."""
     correction = np.zeros((1, 1, 3), np.float32)
     for level, matches in zip(levels[::-1], all_matches[::-1], strict=True):
         height, width = level.hole.shape
@@ -185,4 +189,6 @@ def _blended(levels: list[_Level], all_matches: list[IntArray]) -> ByteArray:
         start = cv2.resize(correction, (width, height), interpolation=cv2.INTER_LINEAR)
         reach = _BLEND_REACH * max(height, width)
         correction = seam_correction(level.image, level.hole, level.usable, matches, start, reach)
-    return np.rint(np.clip(levels[0].image + correction, 0.0, 255.0)).astype(np.uint8)
+    hole = levels[0].hole
+    evened = np.rint(np.clip(levels[0].image[hole] + correction[hole], 0.0, 255.0))
+    return np.asarray(evened, np.uint8)

@@ -113,10 +113,17 @@ def light_up(rgb: UInt8Array, lost: FloatArray, box: tuple[int, int, int, int]) 
         (H, W, 3) uint8; bit for bit the photo where nothing was lost.
     """
     top, bottom, left, right = box
-    part = np.s_[top:bottom, left:right]
-    gain = cv2.exp(cv2.resize(lost, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR))
+    gone = np.argwhere(lost.any(axis=-1))
+    if not len(gone):
+        return rgb
+    scale = np.array([bottom - top, right - left]) / lost.shape[:2]
+    first = np.maximum(np.floor((gone.min(axis=0) - 1) * scale), 0).astype(int)
+    last = np.ceil((gone.max(axis=0) + 2) * scale).astype(int)
+    inner = np.s_[first[0] : last[0], first[1] : last[1]]
+    gain = cv2.exp(cv2.resize(lost, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)[inner])
     result = rgb.copy()
-    result[part] = np.clip(np.rint(rgb[part] * gain), 0.0, 255.0).astype(np.uint8)
+    part = result[top:bottom, left:right][inner]
+    part[...] = np.clip(np.rint(part * gain), 0.0, 255.0).astype(np.uint8)
     return result
 
 
