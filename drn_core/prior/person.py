@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
 from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_plain
+from drn_core.prior.geometry import apply_affine
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
-from drn_core.prior.parts import Layer, Limb, Part
-from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
+from drn_core.prior.parts import LIMBS, Layer, Limb, Part
+from drn_core.prior.segmentation import Segmentation, absorbed, is_arm_layer, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
-from drn_core.prior.twins import Rebuild, overhang, plan_rebuilds, rebuilt_body, rebuilt_texture
+from drn_core.prior.transforms import part_transforms
+from drn_core.prior.twins import Rebuild, overhang, plan_rebuilds, rebuilt_body, rebuilt_texture, tucked_joints
 
 __all__ = ["PersonLayers", "SourceImage", "build_person"]
 
@@ -30,6 +32,8 @@ _GRID_SPACING = 8
 _MIN_LAYER_PIXELS = 20
 # Texels with less alpha (of 255) need no mesh under them.
 _COVERED = 5
+# The root of a rebuilt limb, in half widths about its joint, that must not stick out of the silhouette.
+_ROOT_REACH = 2.2
 # A person cut by the frame is continued beyond it, or moving inwards would open a gap at the frame's edge.
 _PAD_FRACTION = 0.15
 
@@ -70,6 +74,8 @@ class PersonLayers:
         size_hw: size of the photo.
         rebuilt: the limbs that the photo hides; they were rebuilt from their mirror twins.
         lengthened: the limb parts that point at the camera in the photo; they were drawn on to their true length.
+        photo_joints: (33, 2) the joints in the photo's own pose, those of hidden limbs where they are hidden wholly;
+            None takes the body's.
     """
 
     textures: UInt8
@@ -80,6 +86,7 @@ class PersonLayers:
     size_hw: tuple[int, int]
     rebuilt: tuple[Limb, ...] = ()
     lengthened: tuple[Part, ...] = ()
+    photo_joints: npt.NDArray[np.float64] | None = None
 
     @property
     def hidden_layers(self) -> tuple[Layer, ...]:
@@ -259,8 +266,11 @@ class _Working:
         return replace(rebuild, affine=affine)
 
 
-def _meshes(body: Body, textures: UInt8, working: _Working, moved_xy: tuple[int, int]) -> LayerMesh:
-    """Mesh every painted sheet; vertices in photo pixels."""
+def _meshes(body: Body, textures: UInt8, working: _Working, moved_xy: tuple[int, int], hidden: set[Layer]) -> LayerMesh:
+    """Mesh every painted sheet; vertices in photo pixels. Hidden arms don't carry the shoulder's cloth."""
+    confidence = body.confidence.copy()
+    confidence[[limb.middle for limb in LIMBS if limb.is_arm and limb.upper_layer in hidden]] = 0.0
+    trunk = replace(body, confidence=confidence)
     height, width = textures.shape[1:3]
     size_hw = (max(round(height * working.scale), 8), max(round(width * working.scale), 8))
     start = working.inward(np.array(working.origin_xy) - np.array(moved_xy))
@@ -268,9 +278,33 @@ def _meshes(body: Body, textures: UInt8, working: _Working, moved_xy: tuple[int,
     for layer in Layer:
         coverage = _resize((textures[layer, ..., 3] > _COVERED).astype(np.float32), size_hw) > 0.0
         if coverage.sum() >= _MIN_LAYER_PIXELS:
-            meshes.append(mesh_layer(body, layer, coverage, _GRID_SPACING, (float(start[0]), float(start[1]))))
+            carrier = trunk if layer == Layer.TORSO else body
+            meshes.append(mesh_layer(carrier, layer, coverage, _GRID_SPACING, (float(start[0]), float(start[1]))))
     mesh = join_meshes(meshes)
     return replace(mesh, source_xy=working.outward(mesh.source_xy).astype(np.float32))
+
+
+def _trim_root(
+    texture: UInt8,
+    origin_xy: tuple[int, int],
+    body: Body,
+    limb: Limb,
+    photo_joints: npt.NDArray[np.float64],
+    alpha: Float,
+) -> None:
+    """Take off, in place, what of a rebuilt limb's root would stick out of the silhouette in the photo's own pose."""
+    radius = _ROOT_REACH * body.radii[limb.parts[0]]
+    low = np.floor(body.keypoints[limb.root] - radius - origin_xy).astype(int)
+    x0, y0 = np.maximum(low, 0)
+    x1, y1 = np.minimum(low + int(2 * radius) + 2, (texture.shape[1], texture.shape[0]))
+    if x1 <= x0 or y1 <= y0:
+        return
+    points = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), -1) + np.array(origin_xy)
+    in_photo = apply_affine(part_transforms(body, photo_joints)[limb.parts[0]], points).astype(np.float32)
+    inside = cv2.remap(alpha, in_photo[..., 0], in_photo[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    is_root = np.linalg.norm(points - body.keypoints[limb.root], axis=-1) < radius
+    part = texture[y0:y1, x0:x1, 3]
+    part[...] = np.where(is_root, np.round(part * np.clip(2.0 * inside - 1.0, 0.0, 1.0)), part).astype(np.uint8)
 
 
 def build_person(source: SourceImage) -> PersonLayers:
@@ -302,10 +336,11 @@ def build_person(source: SourceImage) -> PersonLayers:
     hidden = {layer for rebuild in rebuilds for layer in rebuild.limb.layers}
     half = np.full(2, 0.5 / working.scale - 0.5)
     textures, moved = _completed(
-        _textures(crop, segmentation, hidden),
+        _textures(crop, absorbed(segmentation, hidden), hidden),
         [item.moved(half, 1 / working.scale) for item in lengthenings],
         [working.native(rebuild) for rebuild in rebuilds],
     )
+    origin_xy = crop.origin_xy[0] - moved[0], crop.origin_xy[1] - moved[1]
     photo_body = Body(
         keypoints=working.outward(body.keypoints),
         confidence=body.confidence,
@@ -314,14 +349,20 @@ def build_person(source: SourceImage) -> PersonLayers:
         radii={part: radius / working.scale for part, radius in body.radii.items()},
         off_middle={part: offset / working.scale for part, offset in body.off_middle.items()},
     )
-    mesh = _meshes(body, textures, working, moved)
+    limbs = [rebuild.limb for rebuild in rebuilds]
+    as_estimated = replace(photo_body, keypoints=np.asarray(source.keypoints, np.float64))
+    photo_joints = tucked_joints(as_estimated, limbs, source.alpha > 0.5)
+    for limb in limbs:
+        _trim_root(textures[limb.upper_layer], origin_xy, photo_body, limb, photo_joints, source.alpha)
+    mesh = _meshes(body, textures, working, moved, hidden)
     return PersonLayers(
         textures=textures,
-        origin_xy=(crop.origin_xy[0] - moved[0], crop.origin_xy[1] - moved[1]),
+        origin_xy=origin_xy,
         mesh=mesh,
         body=photo_body,
         head=measure_head(photo_body, mesh),
         size_hw=(source.alpha.shape[0], source.alpha.shape[1]),
-        rebuilt=tuple(rebuild.limb for rebuild in rebuilds),
+        rebuilt=tuple(limbs),
         lengthened=tuple(item.part for item in lengthenings),
+        photo_joints=photo_joints,
     )

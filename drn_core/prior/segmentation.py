@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,11 +13,12 @@ from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields, midd
 from drn_core.prior.cloth import extend_colours
 from drn_core.prior.geometry import segment_distance, smoothstep, unit
 from drn_core.prior.hands import cut_hand
+from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
 from drn_core.skeleton import JOINT_INDEX
 
-__all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
+__all__ = ["Segmentation", "absorbed", "is_arm_in_front", "pixel_grid", "segment_layers"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -32,6 +33,10 @@ _EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
 _NECK_WIDTH = 0.45
 # Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
 _UNMIXED = 0.5
+# Half width in torso lengths below which a piece of the trunk beside an arm is a sliver.
+_SLIVER = 0.025
+# By about so many pixels the trunk runs on under the limbs beside it.
+_OVERLAP = 9
 # Half widths of the trunk within which stray pixels are the trunk's.
 _NEAR_TRUNK = 1.5
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
@@ -170,6 +175,19 @@ def _give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:
         owned[other] = mask | pixels if other == layer else mask & ~pixels
 
 
+def _return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field], outside_head: Mask) -> None:
+    """Strips of trunk along an arm, too thin for cloth, go with it: alone they would float when it leaves."""
+    radius = max(round(_SLIVER * body.torso_length), 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    trunk = owned[Layer.TORSO].astype(np.uint8)
+    thin = (trunk > 0) & (cv2.morphologyEx(trunk, cv2.MORPH_OPEN, kernel) == 0) & outside_head
+    sheets = [layer for limb in LIMBS if limb.is_arm for layer in limb.layers]
+    nearest = np.stack([near[layer] for layer in sheets]).argmin(0)
+    for index, layer in enumerate(sheets):
+        beside = cv2.dilate(owned[layer].astype(np.uint8), kernel) > 0
+        _give(owned, layer, thin & beside & (nearest == index))
+
+
 def _yield_to_trunk(owned: dict[Layer, Mask], limb: Limb, near: Mapping[Layer, Field]) -> None:
     """An arm behind the trunk owns nothing that the trunk reaches."""
     for layer in limb.layers:
@@ -206,7 +224,7 @@ def _skin_and_garment(body: Body, fields: BodyFields, points: Field) -> tuple[Ma
 
 
 def _arms(owned: Mapping[Layer, Mask]) -> Mask:
-    return np.asarray(np.logical_or.reduce([owned[layer] for limb in LIMBS if limb.is_arm for layer in limb.layers]))
+    return np.asarray(np.logical_or.reduce([mask for layer, mask in owned.items() if is_arm_layer(layer)]))
 
 
 def _torso_masks(
@@ -215,6 +233,7 @@ def _torso_masks(
     """What the torso sheet covers, and which of it shows its own colour."""
     own, arms = owned[Layer.TORSO], _arms(owned)
     wanted = own | (person & ((fields.torso < 0.9) | (fields.parts[Part.HEAD] < 0.75) | _neck(body, points)))
+    wanted |= _under_arms(body, owned)
     side = 2 * round(_MIXED_RIM * body.torso_length) + 1
     rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     trusted = own & ~rim
@@ -237,6 +256,17 @@ def _torso_masks(
         thighs = [fields.parts[limb.parts[0]] for limb in LIMBS if not limb.is_arm]
         wanted |= person & ((np.minimum.reduce(thighs) < 0.95) | lap_mask(body, (person.shape[0], person.shape[1])))
     return wanted, trusted
+
+
+def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
+    """A margin of the trunk under the arms before it: sheets that only touch show the background at their edges."""
+    depths = layer_depths(body, body.depth[None])[0]
+    front = [owned[layer] for layer in owned if is_arm_layer(layer) and depths[layer] < 0.0]
+    if not front:
+        return np.zeros_like(owned[Layer.TORSO])
+    core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
+    margin = cv2.dilate(core, np.ones((2 * _OVERLAP, 2 * _OVERLAP), np.uint8)) > 0
+    return np.asarray(margin & np.logical_or.reduce(front))
 
 
 def _neck(body: Body, points: Field) -> Mask:
@@ -282,12 +312,14 @@ def _limb_masks(
 
 
 def _areas(body: Body, fields: BodyFields, owned: Mapping[Layer, Mask]) -> tuple[dict[Part, float], dict[Part, float]]:
+    """Pixels of each limb part that would show and that do; an upper arm behind its own forearm is not hidden."""
     expected, seen = {}, {}
     for limb in LIMBS:
-        for part, layer in zip(limb.parts, (limb.upper_layer, limb.lower_layer, limb.lower_layer), strict=True):
+        own = owned[limb.lower_layer] | owned[limb.upper_layer]
+        for part, shows in zip(limb.parts, (own, owned[limb.lower_layer], owned[limb.lower_layer]), strict=True):
             inside = fields.parts[part] < 1.0
             expected[part] = float(max(inside.sum(), np.pi * body.radii[part] ** 2))
-            seen[part] = float((owned[layer] & inside).sum()) if body.has(limb.middle) else 0.0
+            seen[part] = float((shows & inside).sum()) if body.has(limb.middle) else 0.0
     return expected, seen
 
 
@@ -315,6 +347,8 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         limb = LIMBS[index]
         wrist = _disc(points, body, limb.tip, outline.half_widths[1])
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
+    if outlines:
+        _return_slivers(body, owned, near, fields.parts[Part.HEAD] > 1.0)
     wanted, trusted = _torso_masks(body, fields, points, owned, person)
     trusted |= _unmixed(rgb, owned[Layer.TORSO] & ~trusted, trusted, _arms(owned))
     masks = {Layer.TORSO: (wanted, trusted)}
@@ -332,6 +366,33 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         fade={limb.lower_layer: _fade(points, body, limb) for limb in LIMBS if limb.is_arm},
         skin=skin,
         garment=garment,
+    )
+
+
+def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentation:
+    """Leave to the trunk what little the photo shows of some arms' sheets.
+
+    Args:
+        segmentation: the sheets.
+        layers: sheets that are made anew from elsewhere; those of legs are left alone.
+
+    Returns:
+        The sheets, those of the arms empty.
+    """
+    given = [layer for layer in layers if is_arm_layer(layer)]
+    if not given:
+        return segmentation
+    pixels = np.logical_or.reduce([segmentation.owned[layer] for layer in given])
+
+    def moved(masks: Mapping[Layer, Mask]) -> dict[Layer, Mask]:
+        emptied = {layer: np.zeros_like(mask) if layer in given else mask for layer, mask in masks.items()}
+        return emptied | {Layer.TORSO: masks[Layer.TORSO] | pixels}
+
+    return replace(
+        segmentation,
+        owned=moved(segmentation.owned),
+        wanted=moved(segmentation.wanted),
+        trusted=moved(segmentation.trusted),
     )
 
 

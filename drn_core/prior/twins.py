@@ -14,7 +14,15 @@ from drn_core.prior.geometry import perpendicular, unit
 from drn_core.prior.parts import LIMBS, Layer, Limb, Part
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
-__all__ = ["Rebuild", "limb_visibility", "overhang", "plan_rebuilds", "rebuilt_body", "rebuilt_texture"]
+__all__ = [
+    "Rebuild",
+    "limb_visibility",
+    "overhang",
+    "plan_rebuilds",
+    "rebuilt_body",
+    "rebuilt_texture",
+    "tucked_joints",
+]
 
 _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
 
@@ -24,6 +32,9 @@ _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
 _HIDDEN, _DOUBTFUL, _WELL_SEEN = 0.25, 0.35, 0.45
 # Shoulders narrower than this share of the torso's length mean a person seen from the side.
 _PROFILE_WIDTH = 0.35
+
+# Room that a hidden limb needs on either side of its joints, in half widths.
+_TUCK = 1.3
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,36 @@ def rebuilt_body(body: Body, rebuilds: list[Rebuild]) -> Body:
         for part, twin_part in zip(rebuild.limb.parts, LIMBS[rebuild.limb.twin].parts, strict=True):
             off_middle[part] = handedness * body.off_middle.get(twin_part, 0.0)
     return replace(body, keypoints=keypoints, confidence=confidence, off_middle=off_middle)
+
+
+def tucked_joints(body: Body, limbs: list[Limb], person: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Move the joints of hidden limbs to where the limbs are hidden indeed: wholly inside the silhouette.
+
+    What the photo does not show an estimator can only guess; a guess at which the rebuilt limb would stick out of the
+    silhouette is wrong.
+
+    Args:
+        body: the body; the hidden limbs' joints are the estimator's.
+        limbs: the hidden limbs.
+        person: (H, W) the person's pixels, in the body's pixels.
+
+    Returns:
+        (33, 2) the joints in the photo's own pose.
+    """
+    keypoints = body.keypoints.copy()
+    room = cv2.distanceTransform(np.pad(person, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    for limb in limbs:
+        shift = np.zeros(2)
+        hand = [joint for joint in limb.joints if joint not in (limb.middle, limb.tip)]
+        for joint, part in ((limb.middle, limb.parts[0]), (limb.tip, limb.parts[1])):
+            needed = min(_TUCK * body.radii[part], 0.8 * float(room.max()))
+            rows, columns = np.nonzero(room >= needed)
+            places = np.stack([columns, rows], 1).astype(np.float64)
+            nearest = places[np.linalg.norm(places - keypoints[joint], axis=1).argmin()]
+            shift = nearest - keypoints[joint]
+            keypoints[joint] = nearest
+        keypoints[hand] += shift
+    return keypoints
 
 
 def overhang(textures: npt.NDArray[np.uint8], rebuild: Rebuild) -> tuple[int, int, int, int]:

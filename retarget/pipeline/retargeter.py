@@ -177,8 +177,10 @@ class Retargeter:
         Returns:
             The plan, one skeleton a frame.
         """
-        transferred = transfer_track(self._source.pose, track, self._transfer, drawn=self._source.person.body.keypoints)
-        person = self._source.person
+        person, pose = self._source.person, self._source.pose
+        if person.photo_joints is not None:
+            pose = replace(pose, keypoints=person.photo_joints.astype(np.float32))
+        transferred = transfer_track(pose, track, self._transfer, drawn=person.body.keypoints)
         depths = layer_depths(person.body, transferred.depth)
         orders = stable_orders(keep_hidden(depths, person.hidden_layers, transferred.reference_index))
         surface = None

@@ -26,6 +26,22 @@ def person(drawn: Figure) -> PersonLayers:
     return build_person(drawn.source)
 
 
+def _without_left_arm(drawn: Figure) -> SourceImage:
+    """The figure with its left arm behind its back, where an estimator guesses it."""
+    keypoints, confidence, alpha = drawn.pose.keypoints.copy(), drawn.pose.confidence.copy(), drawn.alpha.copy()
+    arm = [JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist", "pinky", "index", "thumb")]
+    offsets = [[-10, 60], [-20, 100], [-20, 110], [-22, 110], [-20, 108]]
+    keypoints[arm] = keypoints[JOINT_INDEX["left_shoulder"]] + offsets
+    confidence[arm] = 0.1
+    alpha[:, 226:] = 0.0
+    return SourceImage(drawn.rgb, alpha, keypoints, confidence, drawn.pose.depth)
+
+
+@pytest.fixture(scope="module")
+def hidden(drawn: Figure) -> PersonLayers:
+    return build_person(_without_left_arm(drawn))
+
+
 def _order(person: PersonLayers) -> np.ndarray:
     return stable_orders(layer_depths(person.body, np.zeros((1, 33), np.float32)))[0]
 
@@ -96,21 +112,20 @@ class TestLayers:
         with pytest.raises(ValueError, match="matte is empty"):
             build_person(empty)
 
-    def test_a_hidden_arm_is_rebuilt_from_its_twin(self, drawn: Figure) -> None:
-        keypoints, confidence, alpha = drawn.pose.keypoints.copy(), drawn.pose.confidence.copy(), drawn.alpha.copy()
-        arm = [JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist", "pinky", "index", "thumb")]
-        keypoints[arm] = keypoints[JOINT_INDEX["left_shoulder"]] + [
-            [-10, 60],
-            [-20, 100],
-            [-20, 110],
-            [-22, 110],
-            [-20, 108],
-        ]
-        confidence[arm] = 0.1
-        alpha[:, 226:] *= np.linspace(0, 0, alpha.shape[1] - 226, dtype=np.float32)
-        hidden = build_person(SourceImage(drawn.rgb, alpha, keypoints, confidence, drawn.pose.depth))
+    def test_a_hidden_arm_is_rebuilt_from_its_twin(self, hidden: PersonLayers) -> None:
         assert [limb.name for limb in hidden.rebuilt] == ["left arm"]
         assert hidden.textures[Layer.LEFT_LOWER_ARM, ..., 3].max() == 255
+
+    def test_a_rebuilt_arm_is_not_seen_in_the_photos_own_pose(self, hidden: PersonLayers, drawn: Figure) -> None:
+        assert hidden.photo_joints is not None
+        room = np.broadcast_to(np.array(ROOM, np.uint8), (*SIZE_HW, 3)).copy()
+        depths = keep_hidden(layer_depths(hidden.body, np.zeros((1, 33), np.float32)), hidden.hidden_layers, 0)
+        renderer = PriorRenderer(hidden, SIZE_HW)
+        frame = renderer.pose(hidden.photo_joints, np.zeros(33, np.float32), stable_orders(depths)[0])
+        shown = renderer.paint(frame, torch.from_numpy(room)).numpy().astype(float)
+        beside = _without_left_arm(drawn).alpha < 0.02
+        sticks_out = np.abs(shown[beside] - ROOM).max(1) > 8
+        assert sticks_out.sum() <= 0.002 * (~beside).sum()
 
 
 class TestPosing:
