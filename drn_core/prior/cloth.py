@@ -25,8 +25,9 @@ _FOLD_REACH = 0.2
 # A garment has a print if more than this share of it lies at steps of so many units of Lab over this share of its size.
 # (Plain ones of the development photos, with folds and badges: up to 0.07; prints and stripes: from 0.12.)
 _PRINT_SHARE, _PRINT_STEP, _PRINT_REACH = 0.1, 40.0, 0.015
-# A print is laid out anew only in holes of at least this share of the garment, at a size of at most so many pixels.
-_LARGE_HOLE, _PRINT_PIXELS = 0.02, 150_000
+# A print is laid out anew only in holes of at least this share of the garment, as pixels of a hole of at most the first
+# size, found at the second (time grows with both).
+_LARGE_HOLE, _PRINT_PIXELS, _LAYOUT_PIXELS = 0.1, 12_000, 3_000
 
 
 def fill_cloth(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
@@ -152,12 +153,12 @@ def fill_garment(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
 
 def _fill_print(colour: UInt8, known: Mask, hole: Mask) -> UInt8:
     height, width = hole.shape
-    shrink = min(1.0, float(np.sqrt(_PRINT_PIXELS / (height * width))))
+    shrink = min(1.0, float(np.sqrt(_PRINT_PIXELS / hole.sum())))
     size = max(round(width * shrink), 1), max(round(height * shrink), 1)
     small = np.asarray(cv2.resize(colour, size, interpolation=cv2.INTER_AREA), np.uint8)
     masks = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) for mask in (hole, known))
     small_hole, small_known = next(masks) > 0.01, next(masks) > 0.99
-    filled = fill_from_patches(small, small_hole, small_known & ~small_hole)
+    filled = fill_from_patches(small, small_hole, small_known & ~small_hole, layout_pixels=_LAYOUT_PIXELS)
     return np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 

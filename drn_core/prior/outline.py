@@ -140,13 +140,10 @@ def _edges(colours: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.blur(np.clip(strength, 0.0, 1.0).astype(np.float32), (1, 3)))
 
 
-def _foreign(colours: npt.NDArray[np.float32], near: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _foreign(colours: npt.NDArray[np.float32], near: float) -> npt.NDArray[np.float64]:
     """How many pixels (N, num) between the bone and there have another colour than the arm has at the bone."""
-    place = np.arange(colours.shape[1])[None]
-    at_bone = np.where((place <= near[:, None])[..., None], colours, np.nan)
-    usual = cv2.blur(
-        np.nanmedian(at_bone, 1, keepdims=True).astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE
-    )
+    usual = np.median(colours[:, : max(int(near), 1)], 1, keepdims=True).astype(np.float32)
+    usual = cv2.blur(usual, (1, 5), borderType=cv2.BORDER_REPLICATE)
     distance = np.linalg.norm((colours - usual.reshape(-1, 1, 3)) * np.array(_SHADING, np.float32), axis=2)
     return np.asarray(np.cumsum(np.clip(distance / _FOREIGN - 1.0, 0.0, 1.0), 1))
 
@@ -165,7 +162,7 @@ class _Side:
         self.end = np.minimum(np.minimum(exit_at, rays.limit), _REACH * self.default)
         colours = _samples(lab, rays, self.num, cv2.INTER_LINEAR)
         self.edges = _edges(colours)
-        self.foreign = _foreign(colours, 0.5 * self.default) / (_MOST_FOREIGN * self.default[:, None])
+        self.foreign = _foreign(colours, 0.5 * min(default)) / (_MOST_FOREIGN * self.default[:, None])
         self.is_folded = ~self.at_silhouette & (rays.limit < _REACH * self.default)
 
     def trace(self, expected: tuple[float, float], trust: float) -> npt.NDArray[np.float64]:
@@ -201,12 +198,15 @@ def _cheapest_path(cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     came_from = np.zeros(cost.shape, np.int8)
     best = cost[0]
     penalty = _JOG_COST * np.abs(jogs)[:, None]
+    padded = np.full(num_columns + 2 * _MOST_JOG, _FORBIDDEN * num_rows)
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, num_columns)
+    columns = np.arange(num_columns)
     for row in range(1, num_rows):
-        padded = np.pad(best, _MOST_JOG, constant_values=_FORBIDDEN * num_rows)
-        choices = np.lib.stride_tricks.sliding_window_view(padded, num_columns) + penalty
+        padded[_MOST_JOG:-_MOST_JOG] = best
+        choices = shifted + penalty
         choice = choices.argmin(0)
         came_from[row] = jogs[choice]
-        best = cost[row] + choices[choice, np.arange(num_columns)]
+        best = cost[row] + choices[choice, columns]
     path = np.zeros(num_rows, np.int64)
     path[-1] = best.argmin()
     for row in range(num_rows - 1, 0, -1):

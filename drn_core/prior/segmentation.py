@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,7 +18,7 @@ from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
 from drn_core.skeleton import JOINT_INDEX
 
-__all__ = ["Segmentation", "absorbed", "is_arm_in_front", "pixel_grid", "segment_layers"]
+__all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -35,6 +35,8 @@ _NECK_WIDTH = 0.45
 _UNMIXED = 0.5
 # Half width in torso lengths below which a piece of the trunk beside an arm is a sliver.
 _SLIVER = 0.025
+# Slivers within so many half widths of head and hands are hair, or seen between fingers.
+_HANDS_BREADTH = 1.5
 # By about so many pixels the trunk runs on under the limbs beside it.
 _OVERLAP = 9
 # Half widths of the trunk within which stray pixels are the trunk's.
@@ -175,12 +177,18 @@ def _give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:
         owned[other] = mask | pixels if other == layer else mask & ~pixels
 
 
-def _return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field], outside_head: Mask) -> None:
+def _beside_arms(fields: BodyFields) -> Mask:
+    """Where strips of trunk are no hair and nothing seen between fingers."""
+    hands = [fields.parts[limb.parts[2]] for limb in LIMBS if limb.is_arm]
+    return np.asarray(np.minimum.reduce([fields.parts[Part.HEAD], *hands]) > _HANDS_BREADTH)
+
+
+def _return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field], beside_arms: Mask) -> None:
     """Strips of trunk along an arm, too thin for cloth, go with it: alone they would float when it leaves."""
     radius = max(round(_SLIVER * body.torso_length), 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     trunk = owned[Layer.TORSO].astype(np.uint8)
-    thin = (trunk > 0) & (cv2.morphologyEx(trunk, cv2.MORPH_OPEN, kernel) == 0) & outside_head
+    thin = (trunk > 0) & (cv2.morphologyEx(trunk, cv2.MORPH_OPEN, kernel) == 0) & beside_arms
     sheets = [layer for limb in LIMBS if limb.is_arm for layer in limb.layers]
     nearest = np.stack([near[layer] for layer in sheets]).argmin(0)
     for index, layer in enumerate(sheets):
@@ -348,7 +356,7 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         wrist = _disc(points, body, limb.tip, outline.half_widths[1])
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     if outlines:
-        _return_slivers(body, owned, near, fields.parts[Part.HEAD] > 1.0)
+        _return_slivers(body, owned, near, _beside_arms(fields))
     wanted, trusted = _torso_masks(body, fields, points, owned, person)
     trusted |= _unmixed(rgb, owned[Layer.TORSO] & ~trusted, trusted, _arms(owned))
     masks = {Layer.TORSO: (wanted, trusted)}
@@ -366,33 +374,6 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         fade={limb.lower_layer: _fade(points, body, limb) for limb in LIMBS if limb.is_arm},
         skin=skin,
         garment=garment,
-    )
-
-
-def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentation:
-    """Leave to the trunk what little the photo shows of some arms' sheets.
-
-    Args:
-        segmentation: the sheets.
-        layers: sheets that are made anew from elsewhere; those of legs are left alone.
-
-    Returns:
-        The sheets, those of the arms empty.
-    """
-    given = [layer for layer in layers if is_arm_layer(layer)]
-    if not given:
-        return segmentation
-    pixels = np.logical_or.reduce([segmentation.owned[layer] for layer in given])
-
-    def moved(masks: Mapping[Layer, Mask]) -> dict[Layer, Mask]:
-        emptied = {layer: np.zeros_like(mask) if layer in given else mask for layer, mask in masks.items()}
-        return emptied | {Layer.TORSO: masks[Layer.TORSO] | pixels}
-
-    return replace(
-        segmentation,
-        owned=moved(segmentation.owned),
-        wanted=moved(segmentation.wanted),
-        trusted=moved(segmentation.trusted),
     )
 
 

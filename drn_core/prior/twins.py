@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from drn_core.prior.body import Body
 from drn_core.prior.geometry import perpendicular, unit
 from drn_core.prior.parts import LIMBS, Layer, Limb, Part
+from drn_core.prior.segmentation import Segmentation, is_arm_layer
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
 __all__ = [
@@ -130,6 +131,33 @@ def tucked_joints(body: Body, limbs: list[Limb], person: npt.NDArray[np.bool_]) 
             keypoints[joint] = nearest
         keypoints[hand] += shift
     return keypoints
+
+
+def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentation:
+    """Leave to the trunk what little the photo shows of some arms' sheets.
+
+    Args:
+        segmentation: the sheets.
+        layers: sheets that are made anew from elsewhere; those of legs are left alone.
+
+    Returns:
+        The sheets, those of the arms empty.
+    """
+    given = [layer for layer in layers if is_arm_layer(layer)]
+    if not given:
+        return segmentation
+    pixels = np.logical_or.reduce([segmentation.owned[layer] for layer in given])
+
+    def moved(masks: Mapping[Layer, npt.NDArray[np.bool_]]) -> dict[Layer, npt.NDArray[np.bool_]]:
+        emptied = {layer: np.zeros_like(mask) if layer in given else mask for layer, mask in masks.items()}
+        return emptied | {Layer.TORSO: masks[Layer.TORSO] | pixels}
+
+    return replace(
+        segmentation,
+        owned=moved(segmentation.owned),
+        wanted=moved(segmentation.wanted),
+        trusted=moved(segmentation.trusted),
+    )
 
 
 def overhang(textures: npt.NDArray[np.uint8], rebuild: Rebuild) -> tuple[int, int, int, int]:
