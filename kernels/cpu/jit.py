@@ -45,9 +45,6 @@ Rows: TypeAlias = tuple[Integer, Integer]
 # is atomic, and cost up to half of the time of a loop over pixels. Scratch memory therefore comes in as an argument.
 OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
-# Pieces that are compiled into loops of other files.
-_SHARED = ("jit.py", "lanes.py", "sampling.py", "simd.py", "storage.py")
-
 inlined = functools.partial(numba.njit, forceinline=True, **OPTIONS)
 """Decorate a piece that only compiled functions call."""
 
@@ -60,10 +57,10 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        # numba compares a loop's own file with its cache, but not the files of what is inlined into it: those name
-        # the folder. It reads the folder's name when it decorates.
+        # numba compares a loop's own file with its cache, but not the files of what is inlined into it: all of them
+        # name the folder. It reads the folder's name when it decorates.
         before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = before or str(cache_folder(f"loops-{_digest_shared()}"))
+        numba.config.CACHE_DIR = before or str(cache_folder(f"loops-{_digest_sources()}"))
         try:
             loop: Callable[..., Any] = numba.njit(**OPTIONS, **options)(function)
             loop._cache = _LoopCache(function)  # type: ignore[attr-defined]  # what `cache=True` does
@@ -88,8 +85,8 @@ class _LoopCache(FunctionCache):  # type: ignore[misc]  # numba has no types
 
 
 @functools.cache
-def _digest_shared() -> str:
+def _digest_sources() -> str:
     digest = hashlib.sha256()
-    for name in _SHARED:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -12,11 +12,12 @@ import numpy as np
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, Rows, Shape, compiled, inlined
-from kernels.cpu.lanes import LANES, read_lanes, spread, sum_lanes, whole_lanes, write_lanes
+from kernels.cpu.lanes import LANES, read_lanes, spread, whole_lanes, write_lanes
 from kernels.cpu.layout import allocate_texels, formatted_as, from_texels, to_texels
 from kernels.cpu.memory import allocate_zeros, sum_in_order
 from kernels.cpu.sampling import clamped_position, inside_index, is_finite
 from kernels.cpu.storage import array_of, load, store
+from kernels.cpu.texels import add_texel, match_texel
 from kernels.cpu.threads import run_bands, run_rows
 
 __all__ = ["backward", "forward"]
@@ -216,25 +217,9 @@ def _derive(
                 matches[i] = flow.dtype.type(0.0)
                 if places[i] >= 0:
                     texel = np.uintp(places[i]) * apart + begin
-                    matches[i] = _pull(gradient, above, image, for_image, texel, folded[i], count)
+                    add_texel(gradient, above, folded[i], for_image, texel, count)
+                    matches[i] = match_texel(gradient, above, image, texel, matches[i], count)
             _unfold(weights, matches, size, right, down, for_flow, for_logits, y, x)
-
-
-@inlined()
-def _pull(
-    gradient: Array, above: Integer, image: Array, for_image: Array, texel: Integer, weight: Real, count: Integer
-) -> Real:
-    """Add a pixel's weighted gradient to a texel; returns the sum over channels of gradient times texel."""
-    whole, wide, products = whole_lanes(count), spread(weight), spread(type(weight)(0.0))
-    for c in range(np.uintp(0), whole, np.uintp(LANES)):
-        lanes = read_lanes(gradient, above + c)
-        write_lanes(for_image, texel + c, read_lanes(for_image, texel + c) + lanes * wide)
-        products = products + lanes * read_lanes(image, texel + c)
-    match = sum_lanes(products)
-    for c in range(whole, count):
-        for_image[texel + c] += load(gradient[above + c]) * weight
-        match += load(gradient[above + c]) * load(image[texel + c])
-    return match
 
 
 @inlined()

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Real, Rows, compiled, inlined
 from kernels.cpu.layout import from_texels, to_texels
+from kernels.cpu.memory import allocate_zeros
 from kernels.cpu.storage import array_of
-from kernels.cpu.threads import run_bands
+from kernels.cpu.texels import add_texel, match_texel
+from kernels.cpu.threads import run_bands, run_rows
 
 __all__ = ["backward", "forward"]
 
@@ -23,7 +25,7 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
     texels, flows = to_texels(values), array_of(flow.contiguous())
     scores = array_of(importance.contiguous()).reshape(batch, height, width)
     coverage, totals = (np.zeros((batch, count, height, width), dtype=flows.dtype) for count in (1, 2))
-    sums = np.zeros((batch, height * width * channels), dtype=flows.dtype)
+    sums = allocate_zeros((batch, height * width * channels), flow.dtype)
     num_groups = -(-channels // _CHANNELS_PER_GROUP)
 
     def weigh(first: int, last: int) -> None:
@@ -34,12 +36,12 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
         for task in range(first, last):
             b, group = divmod(task, num_groups)
             span = (group * _CHANNELS_PER_GROUP, min((group + 1) * _CHANNELS_PER_GROUP, channels))
-            _add(texels[b], flows[b], scores[b], totals[b], sums[b], channels, *span)
+            _add(texels[b], flows[b], scores[b], totals[b], array_of(sums[b]), channels, *span)
 
     if values.numel() > 0:
         run_bands(weigh, batch, grain=1)
         run_bands(add, batch * num_groups, grain=1)
-    return from_texels(torch.from_numpy(sums), values), torch.from_numpy(coverage), torch.from_numpy(totals)
+    return from_texels(sums, values), torch.from_numpy(coverage), torch.from_numpy(totals)
 
 
 def backward(
@@ -58,22 +60,17 @@ def backward(
     weights, covered = array_of(totals.contiguous()), array_of(for_coverage.contiguous())
     # What a gradient would gain from moving all of a pixel's value, one number per pixel.
     level = array_of((for_result * result).sum(dim=1).contiguous())
-    for_values = np.zeros((batch, height * width * channels), dtype=flows.dtype)
+    for_values = allocate_zeros((batch, height * width * channels), flow.dtype)
     for_flow, for_importance = np.zeros_like(flows), np.zeros_like(scores)
 
-    def gather(first: int, last: int) -> None:
-        for b in range(first // height, -(-last // height)):
-            rows = (max(first - b * height, 0), min(last - b * height, height))
-            inputs = (texels[b], flows[b], scores[b, 0], gradients[b], weights[b], level[b], covered[b, 0])
-            _gather(*inputs, for_values[b], for_flow[b], for_importance[b, 0], channels, *rows)
+    def gather(b: int, first: int, last: int) -> None:
+        inputs = (texels[b], flows[b], scores[b, 0], gradients[b], weights[b], level[b], covered[b, 0])
+        results = (array_of(for_values[b]), for_flow[b], for_importance[b, 0])
+        _gather(*inputs, *results, channels, (first, last))
 
     if values.numel() > 0:
-        run_bands(gather, batch * height, grain=-(-_PIXELS_PER_BAND // width))
-    return (
-        from_texels(torch.from_numpy(for_values), values),
-        torch.from_numpy(for_flow),
-        torch.from_numpy(for_importance),
-    )
+        run_rows(gather, batch, (height, width), pixels=_PIXELS_PER_BAND)
+    return from_texels(for_values, values), torch.from_numpy(for_flow), torch.from_numpy(for_importance)
 
 
 @inlined()
@@ -145,11 +142,10 @@ def _add(
                     if share > 0.0:
                         weight = _weight(score, totals, row, column) * share
                         a = np.uintp((row * width + column) * channels + channel_first)
-                        for c in range(count):
-                            sums[a + c] += texels[o + c] * weight
+                        add_texel(texels, o, weight, sums, a, count)
 
 
-@compiled(fastmath={"reassoc", "nsz"})
+@compiled()
 def _gather(
     texels: Array,
     flow: Array,
@@ -162,13 +158,12 @@ def _gather(
     for_flow: Array,
     for_importance: Array,
     channels: Integer,
-    first: Integer,
-    last: Integer,
+    rows: Rows,
 ) -> None:
-    """Derive rows [first, last); sums over channels may run in vector lanes."""
+    """Derive some rows."""
     _, height, width = flow.shape
     count = np.uintp(channels)
-    for y in range(first, last):
+    for y in range(*rows):
         for x in range(width):
             at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
             score, one = scores[y, x], type(at_x)(1.0)
@@ -183,11 +178,8 @@ def _gather(
                     share_x, slope_x = (one - (at_x - left), -one) if column == int(left) else (at_x - left, one)
                     a = np.uintp((row * width + column) * channels)
                     weight = _weight(score, totals, row, column)
-                    match = type(at_x)(0.0)
-                    for c in range(count):
-                        match += gradient[a + c] * texels[o + c]
-                    for c in range(count):
-                        for_values[o + c] += gradient[a + c] * (weight * share_x * share_y)
+                    match = match_texel(gradient, a, texels, o, type(at_x)(0.0), count)
+                    add_texel(gradient, a, weight * share_x * share_y, for_values, o, count)
                     gain = weight * (match - level[row, column])
                     by_score += gain * share_x * share_y
                     by_x += (gain + covered[row, column]) * slope_x * share_y

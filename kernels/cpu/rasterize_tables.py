@@ -1,0 +1,205 @@
+"""What a raster knows of its triangles before it draws: planes of what is interpolated, exact edges, clipped boxes."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
+from kernels.cpu.storage import array_of
+from kernels.cpu.threads import run_bands
+
+__all__ = [
+    "BOTTOM",
+    "LEFT",
+    "OPAQUE",
+    "ORIGIN_X",
+    "ORIGIN_Y",
+    "RIGHT",
+    "SLOPE_X",
+    "SLOPE_Y",
+    "TOP",
+    "VALUE",
+    "Mesh",
+    "set_up",
+]
+
+_SUBPIXELS = 256.0
+_MAX_COORDINATE = 32768.0
+_TRIANGLES_PER_TASK = 512
+
+# Columns of the table of planes, one row per triangle: origin, then value and slopes of dx, dy and depth.
+ORIGIN_X, ORIGIN_Y, VALUE, SLOPE_X, SLOPE_Y = 0, 1, 2, 5, 8
+_NUM_PLANE_COLUMNS = 11
+
+# Columns of the table of boxes; what is opaque needs no look at the texture.
+LEFT, RIGHT, TOP, BOTTOM, OPAQUE = 0, 1, 2, 3, 4
+_NUM_BOX_COLUMNS = 5
+_MAX_TEXELS_TO_CLASSIFY = 4096
+
+
+class Mesh(NamedTuple):
+    """Tables of all triangles: planes (B, F, 11), edges (B, F, 3, 4), boxes (B, F, 5); first triangle of each layer."""
+
+    planes: Array
+    edges: Array
+    boxes: Array
+    first: Array
+
+
+def set_up(
+    target_xy: Tensor,
+    depth: Tensor,
+    source_xy: Tensor,
+    triangles: Tensor,
+    triangle_layer: Tensor,
+    layer_alpha: Tensor,
+    size_hw: tuple[int, int],
+) -> Mesh:
+    """Work out the tables of a mesh."""
+    batch, num_faces, num_layers = target_xy.shape[0], triangles.shape[0], layer_alpha.shape[0]
+    faces = triangles.to(torch.int32).contiguous().numpy()
+    layers = triangle_layer.to(torch.int32).contiguous().numpy()
+    targets, depths, source, texture = (
+        array_of(tensor.contiguous()) for tensor in (target_xy, depth, source_xy, layer_alpha)
+    )
+    planes = np.empty((batch, num_faces, _NUM_PLANE_COLUMNS), dtype=np.float64)
+    edges = np.empty((batch, num_faces, 3, 4), dtype=np.float64)
+    boxes = np.empty((batch, num_faces, _NUM_BOX_COLUMNS), dtype=np.int32)
+    opacity = np.empty(num_faces, dtype=np.int32)
+    full = texture.dtype.type(255 if layer_alpha.dtype == torch.uint8 else 1)
+
+    def classify(first: int, last: int) -> None:
+        _classify(source, faces, layers, texture, full, first, last, opacity)
+
+    def fill(first: int, last: int) -> None:
+        for b in range(batch):
+            tables = (planes[b], edges[b], boxes[b])
+            _fill_tables(
+                targets[b], depths[b], source, faces, opacity, *size_hw, first, last, *tables, np.empty((5, 3))
+            )
+
+    run_bands(classify, num_faces, grain=_TRIANGLES_PER_TASK)
+    run_bands(fill, num_faces, grain=_TRIANGLES_PER_TASK)
+    # Triangles are sorted by layer: those of layer l are first[l] up to first[l + 1].
+    return Mesh(planes, edges, boxes, np.searchsorted(layers, np.arange(num_layers + 1)).astype(np.int32))
+
+
+@compiled()
+def _classify(
+    source: Array,
+    faces: Array,
+    layers: Array,
+    texture: Array,
+    full: Real,
+    first: Integer,
+    last: Integer,
+    opacity: Array,
+) -> None:
+    """Tell which triangles lie on opaque texels only, with a texel to spare: 1, else 0."""
+    _, height, width = texture.shape
+    for f in range(first, last):
+        opacity[f] = 0
+        is_inside = True
+        x_first, x_last, y_first, y_last = width, 0, height, 0
+        for i in range(3):
+            x, y = source[faces[f, i], 0], source[faces[f, i], 1]
+            is_inside = is_inside and x >= 1.0 and y >= 1.0 and x < width - 2 and y < height - 2
+            if is_inside:
+                x_first, x_last = min(x_first, int(x) - 1), max(x_last, int(x) + 2)
+                y_first, y_last = min(y_first, int(y) - 1), max(y_last, int(y) + 2)
+        if not is_inside:
+            continue
+        if (x_last - x_first + 1) * (y_last - y_first + 1) > _MAX_TEXELS_TO_CLASSIFY:
+            continue
+        is_opaque = True
+        for y in range(y_first, y_last + 1):
+            least = full
+            for x in range(x_first, x_last + 1):
+                least = min(least, texture[layers[f], y, x])
+            if least != full:
+                is_opaque = False
+                break
+        opacity[f] = is_opaque
+
+
+@compiled()
+def _fill_tables(
+    target: Array,
+    depth: Array,
+    source: Array,
+    faces: Array,
+    opacity: Array,
+    height: Integer,
+    width: Integer,
+    first: Integer,
+    last: Integer,
+    planes: Array,
+    edges: Array,
+    boxes: Array,
+    scratch: Array,
+) -> None:
+    """Work out planes, edges and clipped boxes of the triangles [first, last); an empty box draws nothing."""
+    corner_x, corner_y, values = scratch[0], scratch[1], scratch[2:5]
+    for f in range(first, last):
+        boxes[f, LEFT], boxes[f, RIGHT], boxes[f, TOP], boxes[f, BOTTOM] = 0, -1, 0, -1
+        boxes[f, OPAQUE] = opacity[f]
+        usable = True
+        for i in range(3):
+            v = faces[f, i]
+            t_x, t_y, z = np.float64(target[v, 0]), np.float64(target[v, 1]), np.float64(depth[v])
+            s_x, s_y = np.float64(source[v, 0]), np.float64(source[v, 1])
+            usable = usable and _is_usable(t_x) and _is_usable(t_y) and _is_usable(s_x) and _is_usable(s_y)
+            usable = usable and math.isfinite(z)
+            corner_x[i], corner_y[i] = np.rint(t_x * _SUBPIXELS), np.rint(t_y * _SUBPIXELS)
+            values[0, i], values[1, i], values[2, i] = s_x - t_x, s_y - t_y, z
+        if not usable:
+            continue
+        a_x, a_y, b_x, b_y, c_x, c_y = corner_x[0], corner_y[0], corner_x[1], corner_y[1], corner_x[2], corner_y[2]
+        area = (b_x - a_x) * (c_y - a_y) - (b_y - a_y) * (c_x - a_x)
+        left = max(math.ceil(min(a_x, b_x, c_x) / _SUBPIXELS), 0)
+        right = min(math.floor(max(a_x, b_x, c_x) / _SUBPIXELS), width - 1)
+        top = max(math.ceil(min(a_y, b_y, c_y) / _SUBPIXELS), 0)
+        bottom = min(math.floor(max(a_y, b_y, c_y) / _SUBPIXELS), height - 1)
+        if area == 0.0 or left > right or top > bottom:
+            continue
+        boxes[f, LEFT], boxes[f, RIGHT], boxes[f, TOP], boxes[f, BOTTOM] = left, right, top, bottom
+        _set_planes(planes[f], values, a_x, a_y, b_x, b_y, c_x, c_y)
+        if area < 0.0:
+            b_x, b_y, c_x, c_y = c_x, c_y, b_x, b_y
+        _set_edge(edges[f, 0], a_x, a_y, b_x, b_y)
+        _set_edge(edges[f, 1], b_x, b_y, c_x, c_y)
+        _set_edge(edges[f, 2], c_x, c_y, a_x, a_y)
+
+
+@inlined()
+def _is_usable(coordinate: Real) -> bool:
+    """Tell whether edges through here are exact; NaN fails."""
+    return bool(abs(coordinate) <= _MAX_COORDINATE)
+
+
+@inlined()
+def _set_planes(plane: Array, values: Array, a_x: Real, a_y: Real, b_x: Real, b_y: Real, c_x: Real, c_y: Real) -> None:
+    origin_x, origin_y = a_x / _SUBPIXELS, a_y / _SUBPIXELS
+    e1_x, e1_y = b_x / _SUBPIXELS - origin_x, b_y / _SUBPIXELS - origin_y
+    e2_x, e2_y = c_x / _SUBPIXELS - origin_x, c_y / _SUBPIXELS - origin_y
+    determinant = e1_x * e2_y - e1_y * e2_x
+    plane[ORIGIN_X], plane[ORIGIN_Y] = origin_x, origin_y
+    for i in range(3):
+        first, second = values[i, 1] - values[i, 0], values[i, 2] - values[i, 0]
+        plane[VALUE + i] = values[i, 0]
+        plane[SLOPE_X + i] = (first * e2_y - second * e1_y) / determinant
+        plane[SLOPE_Y + i] = (second * e1_x - first * e2_x) / determinant
+
+
+@inlined()
+def _set_edge(edge: Array, x0: Real, y0: Real, x1: Real, y1: Real) -> None:
+    """Inside is where edge[0] * x + edge[1] * y + edge[2] >= edge[3]; all are integers below 2^53, so exact."""
+    step_x, step_y = x1 - x0, y1 - y0
+    owns = step_y < 0.0 or (step_y == 0.0 and step_x > 0.0)
+    edge[0], edge[1], edge[2] = -step_y * _SUBPIXELS, step_x * _SUBPIXELS, step_y * x0 - step_x * y0
+    edge[3] = 0.0 if owns else 1.0
