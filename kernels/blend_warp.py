@@ -9,9 +9,9 @@ from torch import Tensor
 
 from kernels import library
 from kernels.backend import BackendChoice, pick
-from kernels.checks import check_choice, check_dtype, check_shape
+from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.reference import blend_warp as reference
-from kernels.warp import FEATURE_DTYPES, Padding, format_of
+from kernels.warp import Padding, format_of
 
 __all__ = ["blend_warp"]
 
@@ -53,10 +53,7 @@ def blend_warp(
     check_shape("flows", flows, (features.shape[0], "K", 2, "H", "W"))
     batch, num_flows, _, height, width = flows.shape
     check_shape("weights", weights, (batch, num_flows, height, width))
-    check_dtype("features", features, FEATURE_DTYPES)
-    wanted = torch.float64 if features.dtype == torch.float64 else torch.float32
-    check_dtype("flows", flows, (wanted,))
-    check_dtype("weights", weights, (wanted,))
+    check_sampled(features, flows=flows, weights=weights)
     check_choice("padding", padding, get_args(Padding))
     if pick(backend, features, flows, weights) == "reference":
         return reference.blend_warp(features, flows, weights, padding == "border")

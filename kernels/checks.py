@@ -9,7 +9,10 @@ from torch import Tensor
 
 from kernels.errors import DtypeError, ShapeError
 
-__all__ = ["check_choice", "check_dtype", "check_indices", "check_shape"]
+__all__ = ["FEATURE_DTYPES", "check_choice", "check_dtype", "check_indices", "check_sampled", "check_shape"]
+
+FEATURE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8)
+"""What features may be stored in."""
 
 
 def check_shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> None:
@@ -41,6 +44,21 @@ def check_dtype(name: str, tensor: Tensor, allowed: Collection[torch.dtype]) -> 
     if tensor.dtype not in allowed:
         names = ", ".join(str(dtype).removeprefix("torch.") for dtype in allowed)
         raise DtypeError(f"{name}: expected dtype {names}, got {str(tensor.dtype).removeprefix('torch.')}")
+
+
+def check_sampled(features: Tensor, **reals: Tensor) -> None:
+    """Hold the dtypes of an op that samples features against what it takes.
+
+    Args:
+        features: what is sampled, one of `FEATURE_DTYPES`.
+        reals: flows, weights and the like by their argument's name: float64 where `features` are, else float32.
+
+    Raises:
+        DtypeError: a dtype is another.
+    """
+    check_dtype("features", features, FEATURE_DTYPES)
+    for name, tensor in reals.items():
+        check_dtype(name, tensor, (torch.float64 if features.dtype == torch.float64 else torch.float32,))
 
 
 def check_choice(name: str, value: str, allowed: Collection[str]) -> None:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from kernels import library
 from kernels.backend import BackendChoice, pick
-from kernels.checks import check_choice, check_dtype, check_shape
+from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.errors import ShapeError
 from kernels.reference import local_attention as reference
-from kernels.warp import FEATURE_DTYPES, Padding, format_of
+from kernels.warp import Padding, format_of
 
 __all__ = ["MAX_ATTENTION_SIZE", "local_attention"]
 
@@ -58,10 +58,7 @@ def local_attention(
     check_shape("logits", logits, (features.shape[0], "k * k", *flow.shape[2:]))
     if logits.shape[1] not in {size * size for size in range(1, MAX_ATTENTION_SIZE + 1, 2)}:
         raise ShapeError(f"logits: expected 1, 9, 25 or 49 channels (an odd k, squared), got {logits.shape[1]}")
-    check_dtype("features", features, FEATURE_DTYPES)
-    wanted = torch.float64 if features.dtype == torch.float64 else torch.float32
-    check_dtype("flow", flow, (wanted,))
-    check_dtype("logits", logits, (wanted,))
+    check_sampled(features, flow=flow, logits=logits)
     check_choice("padding", padding, get_args(Padding))
     if pick(backend, features, flow, logits) == "reference":
         return reference.local_attention(features, flow, logits, padding == "border")

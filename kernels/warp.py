@@ -9,15 +9,13 @@ from torch import Tensor
 
 from kernels import library
 from kernels.backend import BackendChoice, pick
-from kernels.checks import check_choice, check_dtype, check_shape
+from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.reference import warp as reference
 
-__all__ = ["FEATURE_DTYPES", "Interpolation", "Padding", "format_of", "warp"]
+__all__ = ["Interpolation", "Padding", "format_of", "warp"]
 
 Interpolation = Literal["bilinear", "bicubic"]
 Padding = Literal["border", "zeros"]
-
-FEATURE_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8)
 
 
 def warp(
@@ -58,8 +56,7 @@ def warp(
     """
     check_shape("features", features, ("B", "C", "Hs", "Ws"))
     check_shape("flow", flow, (features.shape[0], 2, "H", "W"))
-    check_dtype("features", features, FEATURE_DTYPES)
-    check_dtype("flow", flow, (torch.float64 if features.dtype == torch.float64 else torch.float32,))
+    check_sampled(features, flow=flow)
     check_choice("interpolation", interpolation, get_args(Interpolation))
     check_choice("padding", padding, get_args(Padding))
     options = (interpolation == "bicubic", padding == "border")
