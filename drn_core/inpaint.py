@@ -43,7 +43,6 @@ def fill_from_patches(
     allowed: BoolArray | None = None,
     *,
     max_working_side: int = 1280,
-    layout_pixels: int = _LAYOUT_PIXELS,
     seed: int = 0,
 ) -> ByteArray:
     """Fill a hole with pieces of the rest of the picture.
@@ -55,7 +54,6 @@ def fill_from_patches(
             None.
         max_working_side: longest side in pixels up to which matches are searched; at larger sizes they are only
             carried up.
-        layout_pixels: the hole is laid out at the first size where it has no more (time grows with it).
         seed: of the random search; the result is a function of the arguments alone.
 
     Returns:
@@ -69,7 +67,7 @@ def fill_from_patches(
     usable = ~hole if allowed is None else allowed & ~hole
     if not hole.any() or not usable.any():
         return rgb.copy()
-    levels = _pyramid(_Level(rgb.copy(), hole, usable), layout_pixels)
+    levels = _pyramid(_Level(rgb.copy(), hole, usable))
     all_matches = [_lay_out(levels[-1])]
     for index in range(len(levels) - 2, -1, -1):
         is_searched = max(levels[index].hole.shape) <= max_working_side
@@ -122,10 +120,10 @@ def _source_centres(usable: BoolArray) -> BoolArray:
     return np.asarray(inside > 0)
 
 
-def _pyramid(top: _Level, layout_pixels: int) -> list[_Level]:
+def _pyramid(top: _Level) -> list[_Level]:
     """Return the levels, finest first, down to where hole and picture are small enough for a layout."""
     levels = [top]
-    while levels[-1].hole.sum() > layout_pixels or levels[-1].usable.sum() > _LAYOUT_SOURCES:
+    while levels[-1].hole.sum() > _LAYOUT_PIXELS or levels[-1].usable.sum() > _LAYOUT_SOURCES:
         below = levels[-1].halved()
         if not below.usable.any():
             break
