@@ -29,6 +29,8 @@ _HIDDEN_REACH = 0.85
 # Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
 _FADE = (0.15, 0.85)
 _EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
+# What is hidden within this many half widths of the head is the head's.
+_HEAD_CORE = 0.5
 # Half width of the neck against that of the head.
 _NECK_WIDTH = 0.45
 # Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
@@ -240,8 +242,8 @@ def _torso_masks(
 ) -> tuple[Mask, Mask]:
     """What the torso sheet covers, and which of it shows its own colour."""
     own, arms = owned[Layer.TORSO], _arms(owned)
-    wanted = own | (person & ((fields.torso < 0.9) | (fields.parts[Part.HEAD] < 0.75) | _neck(body, points)))
-    wanted |= _under_arms(body, owned)
+    head = _hidden_head(body, fields, points, own, person)
+    wanted = own | head | (person & ((fields.torso < 0.9) | _neck(body, points))) | _under_arms(body, owned)
     side = 2 * round(_MIXED_RIM * body.torso_length) + 1
     rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     trusted = own & ~rim
@@ -275,6 +277,18 @@ def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
     core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
     margin = cv2.dilate(core, np.ones((2 * _OVERLAP, 2 * _OVERLAP), np.uint8)) > 0
     return np.asarray(margin & np.logical_or.reduce(front))
+
+
+def _hidden_head(body: Body, fields: BodyFields, points: Field, own: Mask, person: Mask) -> Mask:
+    """What an arm may hide of the head: its middle, and beyond that what the head's other side shows."""
+    ears = body.keypoints[list(_EARS)]
+    middle, up = ears.mean(0), unit(ears.mean(0) - body.neck)
+    offset = points - middle.astype(np.float32)
+    along = (offset @ up.astype(np.float32))[..., None] * up.astype(np.float32)
+    mirrored = middle.astype(np.float32) + 2 * along - offset
+    seen = cv2.remap(own.astype(np.float32), mirrored, None, cv2.INTER_LINEAR) > 0.5
+    away = fields.parts[Part.HEAD]
+    return np.asarray(person & ((away < _HEAD_CORE) | ((away < 1.0) & seen)))
 
 
 def _neck(body: Body, points: Field) -> Mask:
