@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import cv2
 import numpy as np
 
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
@@ -30,10 +29,6 @@ _SAME_HEAD: Final = 0.12
 _SAME_BODY: Final = 0.35
 """Distances between two readings of one person, in trunk sizes."""
 _MAX_REGION_GAP: Final = 0.8
-_MARGIN_AFAR: Final = 0.5
-"""Margin around the picture when nobody was found in it, in its longer sides."""
-_SURE_FROM_AFAR: Final = 0.8
-"""Least score of who is found amid that margin."""
 _SMALL_SHARE: Final = 0.1
 """Share of the picture under which the largest person found may not be the largest there is."""
 _MIN_UNCONFIRMED_SHARE: Final = 0.05
@@ -91,8 +86,7 @@ def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffo
         rgb: (H, W, 3) uint8 sRGB.
         estimator: reads regions and skeletons.
         effort: "quick" looks at the whole picture, "normal" also at tiles of half its longer side and, where nobody
-            or only small people are found, at smaller tiles; "thorough" always at those. Where nobody is found,
-            both look from afar, for drawn figures that fill the picture.
+            or only small people are found, at smaller tiles; "thorough" always at those.
 
     Returns:
         The people from left to right (by the middle of the trunk), each once.
@@ -108,8 +102,6 @@ def find_people(rgb: UInt8Array, estimator: PoseEstimator, *, effort: SearchEffo
             moved = [_moved(region, left, top) for region in estimator.find_regions(tile)]
             people = _confirmed(rgb, estimator, moved, people)
     people = people or _unconfirmed(rgb, estimator, regions)
-    if not people and effort != "quick":
-        people = _unconfirmed(rgb, estimator, _regions_from_afar(rgb, estimator))
     return sorted(people, key=lambda person: float(person.pose.keypoints[TRUNK_CORNERS, 0].mean()))
 
 
@@ -203,17 +195,6 @@ def _regions_around(rgb: UInt8Array, estimator: PoseEstimator, region: Region, r
     if min(around.shape[:2]) < 8:
         return []
     return [_moved(near, left, top) for near in estimator.find_regions(around)]
-
-
-def _regions_from_afar(rgb: UInt8Array, estimator: PoseEstimator) -> list[Region]:
-    """Run the detector on the picture amid a wide margin of its own edge: who fills it is told best from a distance.
-
-    So are horses and logos; a drawn figure scored 0.89, those 0.55 to 0.72.
-    """
-    margin = round(_MARGIN_AFAR * max(rgb.shape[:2]))
-    far = cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    regions = estimator.find_regions(np.asarray(far, np.uint8))
-    return [_moved(region, -margin, -margin) for region in regions if region.score > _SURE_FROM_AFAR]
 
 
 def _region_gap(first: Region, second: Region) -> float:

@@ -48,7 +48,6 @@ def extract(name: str, estimator: MediaPipeEstimator, folder: Path, **options) -
         ("odd/photo_three_people.jpg", 3),
         ("photos/gym_man_white_armsout.jpg", 1),
         ("photos/studio_man_bent_over.jpg", 1),
-        ("photos/anime_girl_half.png", 1),
         ("odd/photo_noperson_gym.jpg", 0),
     ],
 )
