@@ -241,6 +241,7 @@ class _RayRun:
     def _take_result(self, job: BatchJob, result: dict[str, Any]) -> None:
         if "outcome" in result:
             self._queue.finish(job)
+            _clear_away(job)  # a killed worker may have been dying still when its job was buried
             self._state.finished(job.number, result["outcome"])
         elif "busy" in result:
             self._queue.put_back(job, is_busy=True)
@@ -251,8 +252,7 @@ class _RayRun:
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """The worker or its node is gone: the job is tried again, on any node, or has failed."""
-        with contextlib.suppress(OSError):
-            remove_leftovers(Path(task.job.output))
+        _clear_away(task.job)
         reason = " ".join(str(error).split())[:200]
         text = task.verdict or f"the worker or its node was lost ({type(error).__name__}: {reason})"
         self._fail(task.job, text, _CRASH_EXIT_CODE, may_pass=True)
@@ -302,8 +302,12 @@ class _RayRun:
         for reference in still:
             ray.cancel(reference, force=True)
         for task in self._tasks.values():
-            with contextlib.suppress(OSError):
-                remove_leftovers(Path(task.job.output))
+            _clear_away(task.job)
+
+
+def _clear_away(job: BatchJob) -> None:
+    with contextlib.suppress(OSError):
+        remove_leftovers(Path(job.output))
 
 
 def _num_gpus(job: BatchJob, resources: dict[str, float]) -> int:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from drn_core.skeleton import NUM_JOINTS
 from retarget.config import PoseConfig
@@ -25,6 +26,10 @@ from retarget.smoothing.links import MotionLink, MotionLinks
 
 __all__ = ["SEVERAL_PEOPLE", "Progress", "TrackReading", "read_frames"]
 
+_LEAST_RUN: Final = 3
+"""Successive frames that show somebody, ..."""
+_LEAST_SHARE: Final = 0.2
+"""... or share of all frames; with less of both it was nobody."""
 SEVERAL_PEOPLE: Final = "W204"
 """Code of the warning that the person was chosen among several."""
 
@@ -134,9 +139,11 @@ class _Pass:
         self._collect()
         size_hw = self._size_hw or self._frame_hw
         raw = _raw_track(self._poses, self._pts, self._time_base, size_hw)
-        if not raw.is_detected.any():
+        if _is_glimpse(raw.is_detected):
+            count = int(raw.is_detected.sum())
+            what = f"a person seems to be in {count} of" if count else "no person found in any of"
             raise PersonNotFoundError(
-                f"no person found in any of the {len(raw)} frames of {self._where}",
+                f"{what} the {len(raw)} frames of {self._where}{', too few to follow' if count else ''}",
                 hint="use a clip in which head, shoulders and hips can be seen",
             )
         scale_xy = np.array(size_hw[::-1], np.float32) / np.array(self._frame_hw[::-1], np.float32)
@@ -168,6 +175,13 @@ class _Pass:
             self._links.extend(self._pending.result())
         self._pending = None
         self._seconds["image_motion_wait"] += time.perf_counter() - started
+
+
+def _is_glimpse(is_detected: npt.NDArray[np.bool_]) -> bool:
+    """Whether nobody is seen, or somebody for so short that it is more likely a piece of furniture."""
+    edges = np.flatnonzero(np.diff(is_detected.astype(np.int8), prepend=0, append=0))
+    longest = int((edges[1::2] - edges[::2]).max(initial=0))
+    return longest == 0 or (longest < _LEAST_RUN and is_detected.sum() < _LEAST_SHARE * len(is_detected))
 
 
 def _raw_track(poses: list[Pose | None], pts: list[int], time_base: Fraction, size_hw: tuple[int, int]) -> PoseTrack:

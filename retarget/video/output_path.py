@@ -159,10 +159,20 @@ def remove_stale_temporaries(path: Path) -> int:
     prefix = _temporary_prefix(path)
     for leftover in path.absolute().parent.glob(f"{prefix}*.part"):
         process = leftover.name[len(prefix) :].split("-")[0]
-        if process.isdigit() and not psutil.pid_exists(int(process)):
+        if process.isdigit() and not _is_running(int(process)):
             _remove(leftover)
             num_removed += 1
     return num_removed
+
+
+def _is_running(process: int) -> bool:
+    """A killed process that nobody has waited for yet counts as gone."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _remove(path: Path) -> None:

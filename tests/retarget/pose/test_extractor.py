@@ -12,7 +12,7 @@ from retarget.cache import Cache
 from retarget.config import EncodeConfig, PoseConfig, SmoothingConfig
 from retarget.errors import InputError, PersonNotFoundError, UsageError
 from retarget.pose.extractor import extract_track, read_track
-from retarget.pose.reading import TrackReading
+from retarget.pose.reading import TrackReading, _is_glimpse
 from retarget.pose.reading_store import pack_reading, unpack_reading
 from retarget.video.writer import VideoWriter
 from tests.helpers.pose import BoxEstimator, BoxPerson, frames_of, picture_of
@@ -164,3 +164,12 @@ def test_what_is_no_video_is_refused_before_models_load(tmp_path: Path) -> None:
 def test_a_person_that_is_not_understood(tmp_path: Path, clip: Path) -> None:
     with pytest.raises(UsageError, match="person 'tallest' is not understood"):
         extract_track(clip, pose=PoseConfig(person="tallest"), estimator=BoxEstimator(), cache=Cache(tmp_path / "c"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_glimpse"),
+    [("0" * 40, True), ("0" * 22 + "1" + "0" * 17, True), ("0110" * 2 + "0" * 32, True), ("0" * 37 + "111", False),
+     ("1", False), ("10", False), ("1000010000", False), ("", True)],
+)  # fmt: skip
+def test_a_glimpse_is_nobody(shown: str, is_glimpse: bool) -> None:
+    assert _is_glimpse(np.array([letter == "1" for letter in shown], bool)) == is_glimpse
