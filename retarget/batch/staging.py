@@ -25,7 +25,7 @@ def remove_leftovers(output: Path) -> None:
         OSError: something is there and can't be removed.
     """
     staging = staging_path(output)
-    for path in (staging, sidecar_path(output)):
+    for path in (output, staging, sidecar_path(output)):
         remove_stale_temporaries(path)
     remove_path(staging)
 
