@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from drn_core.harmonic import continue_smoothly
 
-__all__ = ["Surface", "View", "find_leftovers", "find_surfaces"]
+__all__ = ["Surface", "View", "find_leftovers", "find_surfaces", "share_around"]
 
 ByteArray = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
@@ -169,9 +169,7 @@ def find_leftovers(view: View, surfaces: list[Surface]) -> BoolArray:
     for label in np.unique(labels[(view.distance <= 2.0) & other]):
         if stats[label, cv2.CC_STAT_AREA] <= _MAX_LEFTOVER * view.unit**2:
             part = labels == label
-            near, far = (cv2.dilate(np.pad(part, 4).astype(np.uint8), np.ones((n, n), np.uint8)) > 0 for n in (5, 9))
-            around = far & ~near  # beyond the blur of its edge
-            shares = [np.pad(surface.calm | view.hole, 4)[around].mean() for surface in surfaces]
+            shares = [share_around(surface.calm | view.hole, part, 4, gap_px=2) for surface in surfaces]  # gap: blur
             if max(shares, default=0.0) > _LEFTOVER_ENCLOSED:
                 found |= part
     return found
@@ -190,10 +188,29 @@ def _grown_into(region: BoolArray, rim: BoolArray) -> BoolArray:
     return np.asarray(region | (near & rim))
 
 
+def share_around(mask: BoolArray, part: BoolArray, width_px: int, *, gap_px: int = 0) -> float:
+    """Return how much of the ring around a part of the picture lies in a mask.
+
+    Args:
+        mask: (H, W); what lies beyond the picture is in no mask.
+        part: (H, W).
+        width_px: how far the ring reaches from the part.
+        gap_px: what lies nearer than this is left out.
+
+    Returns:
+        The share, 0 to 1.
+    """
+    padded = np.pad(part, width_px)
+    near, far = (
+        cv2.dilate(padded.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+        for reach in (gap_px, width_px)
+    )
+    return float(np.pad(mask, width_px)[far & ~near].mean())
+
+
 def _is_pocket(region: BoolArray, view: View) -> bool:
     """Whether a region lies in a bay of the hole: between legs, in the crook of an arm."""
-    around = (cv2.dilate(np.pad(region, 3).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0) & ~np.pad(region, 3)
-    return bool(np.pad(view.distance <= 2.0, 3)[around].mean() > _POCKET_BORDER)
+    return share_around(view.distance <= 2.0, region, 3) > _POCKET_BORDER
 
 
 def _with_pocket(surfaces: list[Surface], region: BoolArray, view: View) -> list[Surface]:

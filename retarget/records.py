@@ -161,6 +161,12 @@ class PoseTrack:
         """(T,) presentation times in seconds."""
         return self.pts.astype(np.float64) * float(self.time_base)
 
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second by the median step; 30 for a single frame."""
+        steps = np.diff(self.times_seconds)
+        return float(1.0 / max(np.median(steps), 1e-3)) if len(steps) else 30.0
+
     def pose_at(self, index: int) -> Pose:
         """Return the skeleton of frame `index`."""
         return Pose(

@@ -74,7 +74,7 @@ class SurfaceMotion:
 class SurfaceTracker:
     """Compares one person's layers, posed by skeletons, with the frames that the skeletons were read from.
 
-    One tracker serves one thread.
+    Several threads may measure at once.
 
     Args:
         person: the layers, made of one of the frames.
@@ -84,7 +84,6 @@ class SurfaceTracker:
     def __init__(self, person: PersonLayers, size_hw: tuple[int, int]) -> None:
         self._person = person
         self._renderer = PriorRenderer(person, size_hw)
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._layers = vertex_layers(person.mesh)
         self._height_px = float(np.ptp(person.mesh.source_xy[:, 1]))
         self.controls = _control_points(person.mesh, self._layers, _SPACING * self._height_px)
@@ -114,10 +113,12 @@ class SurfaceTracker:
         readings[seen] = self._read(drawn, shown, pixel[seen], _LONGEST * self._height_px * scale)
         return np.asarray(self._gather @ readings, np.float32)
 
-    def _read(self, drawn: UInt8, shown: UInt8, pixels: npt.NDArray[np.int64], limit: float) -> Float:
+    @staticmethod
+    def _read(drawn: UInt8, shown: UInt8, pixels: npt.NDArray[np.int64], limit: float) -> Float:
         """Flow from the drawn to the shown picture at pixels (N, 2), times its weight, and the weight: (N, 3)."""
-        flow = self._flow.calc(drawn, shown, None)[pixels[:, 1], pixels[:, 0]]
-        back = self._flow.calc(shown, drawn, None)
+        matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one for each thread; costs nothing
+        flow = matcher.calc(drawn, shown, None)[pixels[:, 1], pixels[:, 0]]
+        back = matcher.calc(shown, drawn, None)
         ends = (pixels + flow).astype(np.float32)
         round_trip = (
             flow + cv2.remap(back, ends[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]

@@ -17,6 +17,7 @@ from drn_core.skeleton import JOINT_INDEX, MIRROR
 
 __all__ = [
     "Rebuild",
+    "absorbed",
     "limb_visibility",
     "overhang",
     "plan_rebuilds",

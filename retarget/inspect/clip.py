@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from retarget.config import PoseConfig
 from retarget.doctor.photo import score_photo
 from retarget.errors import UsageError
 from retarget.inspect.stages import Stage, driver_stage, frame_stages, source_stages
 from retarget.photo import read_photo
 from retarget.pipeline.background import open_background
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
-from retarget.pipeline.source import SourceModel, fit_photo
-from retarget.pipeline.source_cache import cached_source
-from retarget.pipeline.surface import DriverRange
+from retarget.pipeline.source import SourceModel
+from retarget.pipeline.source_cache import source_of_photo
 from retarget.pipeline.video_job import VideoJob
 from retarget.pose.extractor import TrackResult, extract_track
-from retarget.video.reader import open_video
 
 __all__ = ["FrameStages", "InspectedClip", "choose_frames", "inspect_clip", "warnings_of_frame"]
 
@@ -52,7 +49,7 @@ class InspectedClip:
 
     Attributes:
         job: the job.
-        source: the photo's model.
+        retargeter: the photo's person, modelled, and what draws them.
         result: the driver's motion, raw and smoothed.
         plan: the motion on the source's body.
         warnings: code and text of each.
@@ -60,11 +57,16 @@ class InspectedClip:
     """
 
     job: VideoJob
-    source: SourceModel
+    retargeter: Retargeter
     result: TrackResult
     plan: MotionPlan
     warnings: tuple[tuple[str, str], ...]
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def source(self) -> SourceModel:
+        """The photo's model."""
+        return self.retargeter.source
 
     @property
     def times_seconds(self) -> npt.NDArray[np.float64]:
@@ -83,10 +85,9 @@ class InspectedClip:
             indices: frame numbers, ascending.
         """
         began = time.perf_counter()
-        retargeter = Retargeter(self.source, render=self.job.render, transfer=self.job.transfer)
         times = self.times_seconds
         for index, (_, rgb), rendered in zip(
-            indices, self._driver_pictures(indices), self._rendered(retargeter, indices), strict=True
+            indices, self._driver_pictures(indices), self._rendered(indices), strict=True
         ):
             previous, frame = rendered
             track, raw = self.result.track, self.result.raw
@@ -97,16 +98,14 @@ class InspectedClip:
             yield FrameStages(index, float(times[index]), (first, *stages))
         self.seconds["frames"] = self.seconds.get("frames", 0.0) + time.perf_counter() - began
 
-    def _rendered(
-        self, retargeter: Retargeter, indices: Sequence[int]
-    ) -> Iterator[tuple[RenderedFrame | None, RenderedFrame]]:
+    def _rendered(self, indices: Sequence[int]) -> Iterator[tuple[RenderedFrame | None, RenderedFrame]]:
         """Each frame with the one before it."""
         choice = self.job.render.background
         background = None if choice == "transparent" else open_background(choice, self.source)
         try:
             for index in indices:
                 part = self.plan.part(max(index - 1, 0), index + 1)
-                rendered = list(retargeter.render(part, background))
+                rendered = list(self.retargeter.render(part, background))
                 yield (rendered[0] if len(rendered) == 2 else None), rendered[-1]
         finally:
             if background is not None:
@@ -114,15 +113,11 @@ class InspectedClip:
 
     def _driver_pictures(self, indices: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
         wanted = set(indices)
-        job = self.job
-        with open_video(
-            job.driver, start_seconds=job.start_seconds, end_seconds=job.end_seconds, keep_partial=True
-        ) as reader:
-            for number, frame in enumerate(reader):
-                if number in wanted:
-                    yield number, frame.rgb
-                if number >= max(wanted):
-                    return
+        for frame in self.job.driver_range.frames():
+            if frame.index in wanted:
+                yield frame.index, frame.rgb
+            if frame.index >= max(wanted):
+                return
 
 
 def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None) -> InspectedClip:
@@ -138,9 +133,14 @@ def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None
     seconds: dict[str, float] = {}
     with _timed(seconds, "photo and driver"), ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
         photo = read_photo(job.source)
-        rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
-        config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
-        building = pool.submit(cached_source, rgb, photo_alpha=alpha, config=config, where=str(job.source))
+        building = pool.submit(
+            source_of_photo,
+            photo,
+            str(job.source),
+            person=job.source_person,
+            pose=job.pose,
+            max_side_px=job.render.max_side_px,
+        )
         result = extract_track(
             job.driver,
             start_seconds=job.start_seconds,
@@ -150,14 +150,14 @@ def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None
             keep_partial=job.keep_partial,
             progress=progress,
         )
-        source = building.result().value
+        source = building.result()
     seconds.update({f"driver: {name}": value for name, value in result.stage_seconds.items()})
     with _timed(seconds, "transfer"):
         retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
-        plan = retargeter.plan(result.track, DriverRange(job.driver, job.start_seconds, job.end_seconds))
+        plan = retargeter.plan(result.track, job.driver_range)
     score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
     warnings = (*score.warnings, *result.track.warnings, *plan.track.warnings)
-    return InspectedClip(job, source, result, plan, warnings, seconds)
+    return InspectedClip(job, retargeter, result, plan, warnings, seconds)
 
 
 @contextmanager

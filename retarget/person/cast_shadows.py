@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.harmonic import continue_smoothly
-from drn_core.surfaces import Surface, View
+from drn_core.surfaces import Surface, View, share_around
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["find_lost_light", "find_sun_shadows", "light_up"]
@@ -158,10 +158,9 @@ def _is_shadow(view: View, surface: Surface, part: BoolArray, is_lit: BoolArray)
         return False
     if _hardness(view, surface, part) > _HARDEST:
         return False
-    padded, by_person = np.pad(part, 3), np.pad(view.distance <= 3.0, 3)
-    around = (cv2.dilate(padded.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0) & ~padded
-    persons = float(by_person[around].mean())
-    enclosed = persons + float((np.pad(is_lit, 3) & ~by_person)[around].mean())
+    by_person = view.distance <= 3.0
+    persons = share_around(by_person, part, 3)
+    enclosed = persons + share_around(is_lit & ~by_person, part, 3)
     touches = float(view.distance[part].min()) <= _TOUCHES * view.unit + 3.0
     return persons > _POCKET or enclosed > (_ENCLOSED if touches else _ENCLOSED_APART)
 
@@ -178,9 +177,7 @@ def _is_sun_shadow(view: View, surface: Surface, part: BoolArray) -> bool:
     """Tell an evenly dark piece of the ground from things that stand on it."""
     if not _MIN_AREA <= part.sum() / view.unit**2 <= _SUN_AREA:
         return False
-    padded = np.pad(part, 1)
-    around = (cv2.dilate(padded.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~padded
-    if np.pad(surface.region | view.hole, 1)[around].mean() < _SUN_ENCLOSED:
+    if share_around(surface.region | view.hole, part, 1) < _SUN_ENCLOSED:
         return False
     ratio = np.log(np.maximum(view.colour[part], 1.0) / np.maximum(surface.colour[part], 1.0))
     low, middle, high = np.percentile(-ratio.mean(axis=-1), (25, 50, 75))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -12,8 +11,8 @@ import numpy.typing as npt
 from drn_core.inpaint import fill_from_patches
 from drn_core.prior.render import PriorFrame
 from retarget.pipeline.background import cover
+from retarget.pipeline.driver_range import DriverRange
 from retarget.records import FloatArray, PoseTrack, UInt8Array
-from retarget.video.reader import open_video
 
 __all__ = ["DriverRoom", "empty_room"]
 
@@ -26,25 +25,14 @@ class DriverRoom:
     """The empty room of a driver with a camera that stands still, covered to the output's size.
 
     Args:
-        path: the driver.
-        track: its track, over the range that is rendered.
+        driver: what is rendered of the driver.
+        track: its track.
         size_hw: size of the output.
-        start_seconds: where the range begins; None at the clip's start.
-        end_seconds: where it ends; None at its end.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        track: PoseTrack,
-        size_hw: tuple[int, int],
-        *,
-        start_seconds: float | None = None,
-        end_seconds: float | None = None,
-    ) -> None:
+    def __init__(self, driver: DriverRange, track: PoseTrack, size_hw: tuple[int, int]) -> None:
         chosen = set(np.linspace(0, len(track) - 1, min(_NUM_SAMPLES, len(track))).round().astype(int).tolist())
-        with open_video(path, start_seconds=start_seconds, end_seconds=end_seconds, keep_partial=True) as reader:
-            frames = [(frame.index, frame.rgb) for frame in reader if frame.index in chosen]
+        frames = [(frame.index, frame.rgb) for frame in driver.frames() if frame.index in chosen]
         shapes = [_person_area(track.keypoints[index], track.size_hw) for index, _ in frames]
         self._room = cover(empty_room([rgb for _, rgb in frames], shapes), size_hw)
 

@@ -15,10 +15,10 @@ from retarget.doctor.photo import score_photo
 from retarget.errors import InputError, UsageError
 from retarget.photo import read_photo, write_photo
 from retarget.pipeline.background import open_background
+from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.retargeter import Retargeter
 from retarget.pipeline.source import fit_photo
-from retarget.pipeline.source_cache import cached_source
-from retarget.pipeline.surface import DriverRange
+from retarget.pipeline.source_cache import source_of_photo
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import extract_track
 from retarget.pose.photo import estimate_photo, track_of_pose
@@ -80,9 +80,9 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
         raise UsageError(f"{job.output}: JPEG can't hold transparency", hint="write PNG or WebP")
     track, index, driver = _track_at(job)
     photo = read_photo(job.source)
-    rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
-    config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
-    source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
+    source = source_of_photo(
+        photo, str(job.source), person=job.source_person, pose=job.pose, max_side_px=job.render.max_side_px
+    )
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
     plan = retargeter.plan(track, driver)
     background = None if is_transparent else open_background(job.render.background, source)

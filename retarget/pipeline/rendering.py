@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retarget.config import PoseConfig
 from retarget.doctor.photo import score_photo
 from retarget.photo import Photo
 from retarget.pipeline.background import Background, check_background, open_background
@@ -13,9 +12,8 @@ from retarget.pipeline.driver_room import DriverRoom
 from retarget.pipeline.freed_memory import return_freed_memory
 from retarget.pipeline.models import load_model
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
-from retarget.pipeline.source import fit_photo, rebuilding_notes
-from retarget.pipeline.source_cache import cached_source
-from retarget.pipeline.surface import DriverRange
+from retarget.pipeline.source import rebuilding_notes
+from retarget.pipeline.source_cache import source_of_photo
 from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import TrackResult
@@ -51,9 +49,9 @@ class Studio:
         """
         check_background(job.render.background)
         model = load_model(job.render.model, job.render.device)
-        rgb, alpha = fit_photo(photo.rgb, photo.alpha, job.render.max_side_px)
-        config = PoseConfig(person=job.source_person, photo_reads=job.pose.photo_reads)
-        source = cached_source(rgb, photo_alpha=alpha, config=config, where=str(job.source)).value
+        source = source_of_photo(
+            photo, str(job.source), person=job.source_person, pose=job.pose, max_side_px=job.render.max_side_px
+        )
         retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
         next(retargeter.render(retargeter.plan(track_of_pose(source.pose))))
         return cls(retargeter)
@@ -77,8 +75,7 @@ class Studio:
         """
         progress.begin("following", len(result.track))
         try:
-            driver = DriverRange(job.driver, job.start_seconds, job.end_seconds)
-            return self.retargeter.plan(result.track, driver, progress.advance)
+            return self.retargeter.plan(result.track, job.driver_range, progress.advance)
         finally:
             progress.end()
 
@@ -138,5 +135,4 @@ class Studio:
         source = self.retargeter.source
         if job.render.background != "driver":
             return open_background(job.render.background, source)
-        start, end = job.start_seconds, job.end_seconds
-        return DriverRoom(job.driver, result.track, source.size_hw, start_seconds=start, end_seconds=end)
+        return DriverRoom(job.driver_range, result.track, source.size_hw)

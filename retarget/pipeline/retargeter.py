@@ -20,10 +20,11 @@ from drn_core.refiner import PersonRefiner, SkeletonFrame
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
 from retarget.pipeline.background import Background
+from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.models import LoadedModel, load_model
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, build_source, fit_photo
-from retarget.pipeline.surface import DriverRange, read_surface_motion
+from retarget.pipeline.surface import read_surface_motion
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
 from retarget.records import PoseTrack, UInt8Array
 

@@ -15,10 +15,11 @@ from typing import Final
 from retarget.cache import Cache, CacheResult, Payload, cache_key
 from retarget.config import PoseConfig
 from retarget.person.matte import Matte
-from retarget.pipeline.source import SourceModel, build_source, layer_person
+from retarget.photo import Photo
+from retarget.pipeline.source import SourceModel, build_source, fit_photo, layer_person
 from retarget.records import FloatArray, Pose, UInt8Array
 
-__all__ = ["cached_source"]
+__all__ = ["cached_source", "source_of_photo"]
 
 _KIND: Final = "source-model"
 _FILL: Final = (
@@ -63,6 +64,27 @@ def cached_source(
         encode=_encode,
         decode=lambda payload: _decode(payload, rgb),
     )
+
+
+def source_of_photo(photo: Photo, where: str, *, person: str, pose: PoseConfig, max_side_px: int | None) -> SourceModel:
+    """Make the model of a photo's person as a job asks for it, or take it up from what is known of the photo.
+
+    Args:
+        photo: the photo, as read.
+        where: its name for messages.
+        person: which person of the photo; see `PoseConfig.person`.
+        pose: how the job reads poses; its own `person` is the driver's.
+        max_side_px: longer side of the output; None keeps the photo's size.
+
+    Returns:
+        The source model.
+
+    Raises:
+        PersonNotFoundError: nobody is found.
+    """
+    rgb, alpha = fit_photo(photo.rgb, photo.alpha, max_side_px)
+    config = PoseConfig(person=person, photo_reads=pose.photo_reads)
+    return cached_source(rgb, photo_alpha=alpha, config=config, where=where).value
 
 
 @lru_cache(maxsize=1)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -19,12 +16,12 @@ from drn_core.prior.person import PersonLayers, SourceImage, build_person
 from drn_core.prior.surface import SurfaceMotion, SurfaceTracker
 from retarget.config import PoseConfig
 from retarget.errors import PersonNotFoundError
+from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.transfer import TransferredTrack
 from retarget.pose.photo import estimate_photo
 from retarget.records import FloatArray, Frame, PoseTrack, UInt8Array
-from retarget.video.reader import open_video
 
-__all__ = ["DriverRange", "read_surface_motion"]
+__all__ = ["read_surface_motion"]
 
 _TRACKED_HEIGHT_PX: Final = 320
 """Height of the driver's person in the pictures that are compared."""
@@ -32,32 +29,6 @@ _SIGMA_SECONDS: Final = 0.035
 _NUM_THREADS: Final = 2
 _PHOTO_READS: Final = 2
 _SURE: Final = 0.5
-
-
-@dataclass(frozen=True)
-class DriverRange:
-    """Which frames of which file.
-
-    Attributes:
-        path: the driver.
-        start_seconds: where it begins; None at its start.
-        end_seconds: where it ends; None at its end.
-    """
-
-    path: Path
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-
-    def frames(self, max_height: int) -> Iterator[Frame]:
-        """Yield the frames, shrunk while they are decoded."""
-        with open_video(
-            self.path,
-            start_seconds=self.start_seconds,
-            end_seconds=self.end_seconds,
-            max_height=max_height,
-            keep_partial=True,
-        ) as reader:
-            yield from reader
 
 
 def read_surface_motion(
@@ -94,14 +65,12 @@ def read_surface_motion(
     fit = fit_similarity(
         track.keypoints[reference].astype(float), transferred.keypoints[reference].astype(float), sure, (0.02, 50.0)
     )
-    steps = np.diff(track.times_seconds)
-    rate_hz = 1.0 / max(float(np.median(steps)), 1e-3) if len(steps) else 30.0
-    return comparison.tracker().motion(
+    return comparison.tracker.motion(
         readings,
         follower,
         track.keypoints[reference] * scale,
         float(np.hypot(fit[0, 0], fit[1, 0])) / scale,
-        _SIGMA_SECONDS * rate_hz,
+        _SIGMA_SECONDS * track.rate_hz,
     )
 
 
@@ -139,24 +108,16 @@ class _Comparison:
         scale: float,
         size_hw: tuple[int, int],
     ) -> None:
-        self._layers = layers
+        self.tracker = SurfaceTracker(layers, size_hw)
         self._size_hw = size_hw
         self._keypoints, self._depth = track.keypoints * scale, track.depth * scale
         self._relative_size, self._confidence = transferred.scale, track.confidence
         self._is_detected = track.is_detected
         self._orders = stable_orders(layer_depths(layers.body, self._depth))
-        self._of_thread = threading.local()
-
-    def tracker(self) -> SurfaceTracker:
-        """Return this thread's own tracker."""
-        if not hasattr(self._of_thread, "tracker"):
-            self._of_thread.tracker = SurfaceTracker(self._layers, self._size_hw)
-        tracker: SurfaceTracker = self._of_thread.tracker
-        return tracker
 
     def run(self, frames: Iterator[Frame], progress: Callable[[int], None] | None) -> FloatArray:
         """Return the readings, (T, K, 3)."""
-        readings = np.zeros((len(self._keypoints), len(self.tracker().controls), 3), np.float32)
+        readings = np.zeros((len(self._keypoints), len(self.tracker.controls), 3), np.float32)
         waiting: deque[tuple[int, Future[FloatArray]]] = deque()
 
         def take_oldest() -> None:
@@ -182,7 +143,7 @@ class _Comparison:
         rgb = frame.rgb
         if rgb.shape[:2] != self._size_hw:
             rgb = np.asarray(cv2.resize(rgb, self._size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-        return self.tracker().measure(
+        return self.tracker.measure(
             rgb,
             self._keypoints[index],
             self._depth[index],

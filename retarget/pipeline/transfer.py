@@ -196,7 +196,7 @@ def transfer_track(
     """
     config = config or TransferConfig()
     reference = nearest_frame(source, track)
-    rate = _frame_rate(track)
+    rate = track.rate_hz
     raw_scale = picture_scale(track.keypoints, track.world, track.confidence)
     size = smooth_scale(raw_scale, config.scale_seconds * rate)
     relative_scale = size / size[reference]
@@ -253,11 +253,6 @@ def _stretch_warnings(stretched: npt.NDArray[np.bool_], limit: float) -> tuple[t
         for index, name in _LONG_BONES.items()
         if (count := int(stretched[:, index].sum())) > 0.05 * len(stretched)
     )  # fmt: skip
-
-
-def _frame_rate(track: PoseTrack) -> float:
-    steps = np.diff(track.times_seconds)
-    return float(1.0 / max(np.median(steps), 1e-3)) if len(steps) else 30.0
 
 
 def _assemble(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
+from retarget.pipeline.driver_range import DriverRange
 
 __all__ = ["JobProgress", "VideoJob"]
 
@@ -43,6 +44,11 @@ class VideoJob:
     transfer: TransferConfig = field(default_factory=TransferConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     encode: EncodeConfig = field(default_factory=EncodeConfig)
+
+    @property
+    def driver_range(self) -> DriverRange:
+        """The part of the driver that the job is about."""
+        return DriverRange(self.driver, self.start_seconds, self.end_seconds)
 
 
 class JobProgress:

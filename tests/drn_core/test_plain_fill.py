@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from drn_core.grain import make_grain
 from drn_core.harmonic import continue_smoothly
 from drn_core.plain_fill import fill_plain
-from drn_core.surfaces import View, find_leftovers, find_surfaces
+from drn_core.surfaces import View, find_leftovers, find_surfaces, share_around
 
 GRAIN = 2.0
 
@@ -103,3 +104,14 @@ def test_small_things_that_stick_to_the_hole_are_leftovers() -> None:
     found[view.box[0] : view.box[1], view.box[2] : view.box[3]] = find_leftovers(view, find_surfaces(view))
     assert found[speck & ~hole].all()
     assert not found[cupboard].any()
+
+
+def test_share_of_a_ring_leaves_out_the_gap_and_counts_nothing_beyond_the_picture() -> None:
+    part = np.zeros((7, 7), bool)
+    part[0, 3] = True
+    mask = np.zeros((7, 7), bool)
+    mask[2] = True
+    assert share_around(mask, part, 1) == 0.0  # 8 pixels, 3 of them beyond the picture
+    assert share_around(np.ones((7, 7), bool), part, 1) == pytest.approx(5 / 8)
+    assert share_around(mask, part, 2) == pytest.approx(5 / 24)
+    assert share_around(mask, part, 2, gap_px=1) == pytest.approx(5 / 16)

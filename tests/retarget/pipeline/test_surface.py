@@ -11,9 +11,10 @@ import pytest
 
 from retarget.config import RenderConfig, TransferConfig
 from retarget.photo import read_photo
+from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.retargeter import MotionPlan, Retargeter
 from retarget.pipeline.source_cache import cached_source
-from retarget.pipeline.surface import DriverRange, read_surface_motion
+from retarget.pipeline.surface import read_surface_motion
 from retarget.pose.extractor import extract_track
 from retarget.records import PoseTrack
 
