@@ -14,6 +14,7 @@ from typing import Final, NoReturn, Protocol, cast
 from retarget import __version__
 from retarget.beside import is_work_abandoned
 from retarget.errors import INTERRUPTED_EXIT_CODE, RetargetError, UsageError
+from retarget.library_threads import let_idle_threads_sleep
 from retarget.quiet import say
 
 __all__ = ["COMMANDS", "console_main", "main"]
@@ -103,6 +104,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def console_main() -> NoReturn:
     """Entry point of the console script."""
+    let_idle_threads_sleep()
     # Libraries make half a million objects that live as long as the process: looking through them for garbage over
     # and over while they are imported, and once more at the end, takes a second and a half.
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
