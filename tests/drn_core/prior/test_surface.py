@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from drn_core.prior.ordering import layer_depths, stable_orders
-from drn_core.prior.parts import Layer
+from drn_core.prior.parts import Layer, Part
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
 from drn_core.prior.render import PriorRenderer, skin_vertices
 from drn_core.prior.surface import SurfaceMotion, SurfaceTracker, vertex_layers
@@ -62,7 +62,7 @@ def test_a_shift_beyond_the_skeleton_is_found(person: PersonLayers, drawn: Figur
 
 
 def test_a_frame_as_the_skeleton_says_moves_nothing(person: PersonLayers, drawn: Figure) -> None:
-    assert np.abs(follow(person, drawn, shifted_frame(person, drawn, (0.0, 0.0))).at(0)).max() < 0.25
+    assert np.abs(follow(person, drawn, shifted_frame(person, drawn, (0.0, 0.0))).at(0)).max() < 0.35
 
 
 def test_another_picture_moves_next_to_nothing(person: PersonLayers, drawn: Figure) -> None:
@@ -102,3 +102,27 @@ def test_a_part_of_the_motion_is_its_frames(person: PersonLayers, drawn: Figure)
     readings = np.ones((5, len(tracker.controls), 3), np.float32) * np.arange(5, dtype=np.float32)[:, None, None]
     motion = tracker.motion(readings, person, drawn.pose.keypoints, 1.0, 0.0)
     assert np.array_equal(motion.part(2, 4).at(1), motion.at(3))
+
+
+def head_motion(person: PersonLayers, keypoints: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What every control point was sure to read, and what is made of it, at the head alone."""
+    tracker = SurfaceTracker(person, SIZE_HW)
+    head = person.mesh.weights[tracker.controls, Part.HEAD] > 0.9
+    readings = np.full((1, len(tracker.controls), 3), 100.0, np.float32)
+    readings[0, :, :2] *= wanted[tracker.controls]
+    made = tracker.motion(readings, person, keypoints, 1.0, 0.0).displacement[0]
+    return wanted[tracker.controls][head], made[head].astype(np.float64)
+
+
+def test_a_head_that_turns_and_tilts_is_followed(person: PersonLayers, drawn: Figure) -> None:
+    x, y = (person.mesh.source_xy - drawn.pose.keypoints[0]).T
+    turned = np.stack([2.0 - 0.01 * x * x + 0.05 * y, 1.0 - 0.05 * x], 1)
+    read, made = head_motion(person, drawn.pose.keypoints, turned)
+    assert np.abs(made - read).max() < 0.1
+
+
+def test_points_of_a_head_do_not_move_one_by_one(person: PersonLayers, drawn: Figure) -> None:
+    wobble = np.random.default_rng(1).normal(0.0, 1.0, (len(person.mesh.source_xy), 2))
+    read, made = head_motion(person, drawn.pose.keypoints, wobble)
+    assert len(read) > 12
+    assert made.std() < 0.6 * read.std()
