@@ -165,14 +165,24 @@ class PriorRenderer:
             (H, W, 3) uint8, a new tensor.
         """
         y0, x0, y1, x1 = frame.window
-        painted = ops.composite_layers(
-            self._textures,
-            frame.raster,
-            background[y0:y1, x0:x1][None],
-            residual_flow=residual_flow,
-            backend=self._backend,
-        )[0]
+        painted = self.paint_window(frame, background[y0:y1, x0:x1], residual_flow)
         return _set_in(background.numpy().copy(), frame.window, painted)
+
+    def paint_window(self, frame: PriorFrame, background: Tensor, residual_flow: Tensor | None = None) -> Tensor:
+        """Paint a posed person over what is behind their window.
+
+        Args:
+            frame: the posed person.
+            background: (h, w, 3) uint8, the window's part of the frame.
+            residual_flow: as in `paint`.
+
+        Returns:
+            (h, w, 3) uint8, a new tensor.
+        """
+        painted: Tensor = ops.composite_layers(
+            self._textures, frame.raster, background[None], residual_flow=residual_flow, backend=self._backend
+        )[0]
+        return painted
 
     def cut_out(self, frame: PriorFrame, residual_flow: Tensor | None = None) -> Tensor:
         """Paint a posed person without a background.

@@ -25,7 +25,7 @@ from drn_core.prior.skinning import LayerMesh
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import FACE_JOINTS
 
-__all__ = ["SurfaceMotion", "SurfaceTracker", "vertex_layers"]
+__all__ = ["PosedSurface", "SurfaceMotion", "SurfaceTracker", "vertex_layers"]
 
 Float = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
@@ -77,6 +77,21 @@ class SurfaceMotion:
         return replace(self, displacement=self.displacement[start:stop])
 
 
+@dataclass(frozen=True)
+class PosedSurface:
+    """A tracked person's layers in the pose of one frame.
+
+    Attributes:
+        frame: the posed layers.
+        area: (y0, x0, y1, x1), half-open: the part of the frame that they are compared with.
+        scale: size of the person in the frame over its size in the layers.
+    """
+
+    frame: PriorFrame
+    area: tuple[int, int, int, int]
+    scale: float
+
+
 class SurfaceTracker:
     """Compares one person's layers, posed by skeletons, with the frames that the skeletons were read from.
 
@@ -88,41 +103,61 @@ class SurfaceTracker:
     """
 
     def __init__(self, person: PersonLayers, size_hw: tuple[int, int]) -> None:
-        self._person = person
+        self._person, self._size_hw = person, size_hw
         self._renderer = PriorRenderer(person, size_hw)
         self._layers = vertex_layers(person.mesh)
         self._height_px = float(np.ptp(person.mesh.source_xy[:, 1]))
         self.controls = _control_points(person.mesh, self._layers, _SPACING * self._height_px)
         self._gather = _gathering(person.mesh, self._layers, self.controls, _SIGMA * self._height_px)
 
-    def measure(self, image: UInt8, keypoints: Array, depth: Array, order: Array, scale: float = 1.0,
-                confidence: Array | None = None) -> Float:  # fmt: skip
-        """Compare one frame with the posed layers.
+    def pose(self, keypoints: Array, depth: Array, order: Array, scale: float = 1.0,
+             confidence: Array | None = None) -> PosedSurface:  # fmt: skip
+        """Pose the layers as one frame's skeleton says.
 
         Args:
-            image: (H, W, 3) uint8, the frame.
-            keypoints: (33, 2) its skeleton.
+            keypoints: (33, 2) the skeleton.
             depth: (33,) depth of the joints, pixels.
             order: (9,) layer ids, back to front.
             scale: size of the person in the frame over its size in the layers.
             confidence: (33,) of the joints; None is sure of all.
 
         Returns:
-            (K, 3): at each control point the sums of dx, dy (pixels, weighted) and of the weights.
+            The posed layers, and where in the frame they have to be looked for.
         """
         target_xy = pose_vertices(self._person, keypoints, confidence, scale)
         posed = self._renderer.rasterize(target_xy, depth, order)
-        corner, shown, drawn = self._compared(image, posed)
-        pixel = np.round(target_xy).astype(np.int64) - corner
-        seen = np.flatnonzero(self._is_seen(posed, target_xy))
+        y0, x0, y1, x1 = posed.window
+        height, width = self._size_hw
+        area = (
+            max(y0 - _WINDOW_MARGIN, 0),
+            max(x0 - _WINDOW_MARGIN, 0),
+            min(y1 + _WINDOW_MARGIN, height),
+            min(x1 + _WINDOW_MARGIN, width),
+        )
+        return PosedSurface(posed, area, scale)
+
+    def measure(self, posed: PosedSurface, shown: UInt8) -> Float:
+        """Compare the posed layers with what the frame shows.
+
+        Args:
+            posed: the layers in the frame's pose.
+            shown: (h, w) uint8, the frame's grey levels in `posed.area`.
+
+        Returns:
+            (K, 3): at each control point the sums of dx, dy (pixels, weighted) and of the weights.
+        """
+        target_xy = posed.frame.target_xy
+        pixel = np.round(target_xy).astype(np.int64) - posed.area[1::-1]
+        seen = np.flatnonzero(self._is_seen(posed.frame, target_xy))
         readings = np.zeros((len(target_xy), 3), np.float32)
-        readings[seen] = self._read(drawn, shown, pixel[seen], _LONGEST * self._height_px * scale)
+        limit = _LONGEST * self._height_px * posed.scale
+        readings[seen] = self._read(self._drawn(posed, shown), shown, pixel[seen], limit)
         return np.asarray(self._gather @ readings, np.float32)
 
     @staticmethod
     def _read(drawn: UInt8, shown: UInt8, pixels: npt.NDArray[np.int64], limit: float) -> Float:
         """Flow from the drawn to the shown picture at pixels (N, 2), times its weight, and the weight: (N, 3)."""
-        matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)  # one for each thread; costs nothing
+        matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)  # one for each thread; costs nothing
         flow = matcher.calc(drawn, shown, None)[pixels[:, 1], pixels[:, 0]]
         back = matcher.calc(shown, drawn, None)
         ends = (pixels + flow).astype(np.float32)
@@ -136,14 +171,15 @@ class SurfaceTracker:
         weight *= 1.0 - np.clip((np.hypot(*flow.T) - limit) / limit, 0.0, 1.0)
         return np.column_stack([flow * weight[:, None], weight]).astype(np.float32)
 
-    def _compared(self, image: UInt8, posed: PriorFrame) -> tuple[npt.NDArray[np.int64], UInt8, UInt8]:
-        """The corner (x, y) of the person's surroundings; these in grey as the frame shows them and as drawn."""
-        y0, x0, y1, x1 = posed.window
-        top, left = max(y0 - _WINDOW_MARGIN, 0), max(x0 - _WINDOW_MARGIN, 0)
-        area = slice(top, y1 + _WINDOW_MARGIN), slice(left, x1 + _WINDOW_MARGIN)
-        drawn = self._renderer.paint(posed, torch.from_numpy(image)).numpy()
-        shown, drawn = (cv2.cvtColor(picture[area], cv2.COLOR_RGB2GRAY) for picture in (image, drawn))
-        return np.array([left, top]), np.asarray(shown, np.uint8), np.asarray(drawn, np.uint8)
+    def _drawn(self, posed: PosedSurface, shown: UInt8) -> UInt8:
+        """The posed layers over what the frame shows, (h, w) grey levels."""
+        (y0, x0, y1, x1), (top, left) = posed.frame.window, posed.area[:2]
+        window = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+        behind = cv2.cvtColor(shown[window], cv2.COLOR_GRAY2RGB)
+        painted = self._renderer.paint_window(posed.frame, torch.from_numpy(behind)).numpy()
+        drawn = shown.copy()
+        drawn[window] = cv2.cvtColor(painted, cv2.COLOR_RGB2GRAY)
+        return drawn
 
     def _is_seen(self, posed: PriorFrame, target_xy: Float) -> npt.NDArray[np.bool_]:
         """Which vertices lie on top, (V,)."""

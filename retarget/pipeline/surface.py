@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-import cv2
 import numpy as np
 
 from drn_core.prior.geometry import fit_similarity
@@ -19,12 +18,17 @@ from retarget.errors import PersonNotFoundError
 from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.transfer import TransferredTrack
 from retarget.pose.photo import estimate_photo
+from retarget.pose.shrinking import shrunk_part
 from retarget.records import FloatArray, Frame, PoseTrack, UInt8Array
 
 __all__ = ["read_surface_motion"]
 
 _TRACKED_HEIGHT_PX: Final = 320
 """Height of the driver's person in the pictures that are compared."""
+_LEAST_HEIGHT: Final = 64
+"""Least height of these pictures."""
+_DECODED_HEIGHT: Final = 1080
+"""Higher frames are shrunk while they are decoded; lower ones later, where the person is, which costs a third."""
 _SIGMA_SECONDS: Final = 0.035
 _NUM_THREADS: Final = 2
 _PHOTO_READS: Final = 2
@@ -51,15 +55,16 @@ def read_surface_motion(
         The motion; None where the driver's person can't be cut out of the reference frame.
     """
     reference = transferred.reference_index
-    max_height = _decoded_height(track, reference)
-    picture = next((frame.rgb for frame in driver.frames(max_height) if frame.index == reference), None)
-    if picture is None:
+    scale = _compared_scale(track, reference)
+    size_hw = (round(track.size_hw[0] * scale), round(track.size_hw[1] * scale))
+    max_height = max(_DECODED_HEIGHT, size_hw[0])
+    frame = driver.frame_at(int(track.pts[reference]), max_height)
+    if frame is None:
         return None
-    scale = picture.shape[0] / track.size_hw[0]
-    layers = _driver_layers(picture, track, reference, scale)
+    layers = _driver_layers(shrunk_part(frame.rgb, (0, 0, *size_hw), size_hw), track, reference, scale)
     if layers is None:
         return None
-    comparison = _Comparison(layers, track, transferred, scale, (picture.shape[0], picture.shape[1]))
+    comparison = _Comparison(layers, track, transferred, scale, size_hw)
     readings = comparison.run(driver.frames(max_height), progress)
     sure = track.confidence[reference] * (track.confidence[reference] > _SURE) + 1e-3
     fit = fit_similarity(
@@ -74,12 +79,13 @@ def read_surface_motion(
     )
 
 
-def _decoded_height(track: PoseTrack, reference: int) -> int:
-    """Height of the whole picture at which the driver's person has the height that is compared."""
+def _compared_scale(track: PoseTrack, reference: int) -> float:
+    """Scale of the picture at which the driver's person has the height that is compared."""
     sure = track.confidence[reference] > _SURE
-    y = np.clip(track.keypoints[reference, sure, 1], 0, track.size_hw[0]) if sure.any() else np.array([0.0])
-    person = max(1.15 * float(np.ptp(y)), 0.1 * track.size_hw[0])
-    return max(min(round(track.size_hw[0] * _TRACKED_HEIGHT_PX / person), track.size_hw[0]), 64)
+    height = track.size_hw[0]
+    y = np.clip(track.keypoints[reference, sure, 1], 0, height) if sure.any() else np.array([0.0])
+    person = max(1.15 * float(np.ptp(y)), 0.1 * height)
+    return max(min(_TRACKED_HEIGHT_PX / person, 1.0), min(_LEAST_HEIGHT / height, 1.0))
 
 
 def _driver_layers(picture: UInt8Array, track: PoseTrack, reference: int, scale: float) -> PersonLayers | None:
@@ -140,14 +146,11 @@ class _Comparison:
 
     def _measure(self, frame: Frame) -> FloatArray:
         index = frame.index
-        rgb = frame.rgb
-        if rgb.shape[:2] != self._size_hw:
-            rgb = np.asarray(cv2.resize(rgb, self._size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-        return self.tracker.measure(
-            rgb,
+        posed = self.tracker.pose(
             self._keypoints[index],
             self._depth[index],
             self._orders[index],
             float(self._relative_size[index]),
             self._confidence[index],
         )
+        return self.tracker.measure(posed, shrunk_part(frame.rgb, posed.area, self._size_hw, is_grey=True))

@@ -110,6 +110,10 @@ class PyAVReader:
             with suppress(ValueError):  # another thread is in the middle of it, and will find the reader closed
                 frames.close()
 
+    def seconds_of(self, pts: int) -> float:
+        """Return when a player shows the picture of time `pts` in ticks: seconds since the clip's first picture."""
+        return float((pts - self._origin_pts) * self.info.time_base)
+
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames of the range.
 

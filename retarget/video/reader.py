@@ -35,6 +35,9 @@ class FrameReader(Protocol):
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames of the range; every iteration starts anew."""
 
+    def seconds_of(self, pts: int) -> float:
+        """Return when a player shows the picture of time `pts` in ticks: seconds since the clip's first picture."""
+
     def __enter__(self) -> Self:
         """Return the reader."""
 

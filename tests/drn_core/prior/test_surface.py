@@ -44,9 +44,15 @@ def shifted_frame(person: PersonLayers, drawn: Figure, shift: tuple[float, float
     return renderer.paint(posed, torch.full((*SIZE_HW, 3), 70, dtype=torch.uint8)).numpy()
 
 
+def read(tracker: SurfaceTracker, person: PersonLayers, drawn: Figure, frame: np.ndarray) -> np.ndarray:
+    posed = tracker.pose(drawn.pose.keypoints, DEPTH, order_of(person))
+    top, left, bottom, right = posed.area
+    return tracker.measure(posed, cv2.cvtColor(frame[top:bottom, left:right], cv2.COLOR_RGB2GRAY))
+
+
 def follow(person: PersonLayers, drawn: Figure, frame: np.ndarray, *, ratio: float = 1.0) -> SurfaceMotion:
     tracker = SurfaceTracker(person, SIZE_HW)
-    reading = tracker.measure(frame, drawn.pose.keypoints, DEPTH, order_of(person))
+    reading = read(tracker, person, drawn, frame)
     return tracker.motion(reading[None], person, drawn.pose.keypoints, ratio, 0.0)
 
 
@@ -73,7 +79,7 @@ def test_another_picture_moves_next_to_nothing(person: PersonLayers, drawn: Figu
 def test_a_follower_twice_the_size_moves_twice_as_far(person: PersonLayers, drawn: Figure) -> None:
     frame, trunk = shifted_frame(person, drawn, (2.0, 0.0)), seen_trunk(person)
     tracker = SurfaceTracker(person, SIZE_HW)
-    reading = tracker.measure(frame, drawn.pose.keypoints, DEPTH, order_of(person))[None]
+    reading = read(tracker, person, drawn, frame)[None]
     height, width = SIZE_HW
     large = build_person(
         SourceImage(
