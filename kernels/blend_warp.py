@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
-import torch
 from torch import Tensor
 
-from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.reference import blend_warp as reference
-from kernels.warp import Padding, format_of
+from kernels.sampling_op import define_sampling_op
+from kernels.warp import Padding
 
 __all__ = ["blend_warp"]
 
@@ -57,49 +56,9 @@ def blend_warp(
     check_choice("padding", padding, get_args(Padding))
     if pick(backend, features, flows, weights) == "reference":
         return reference.blend_warp(features, flows, weights, padding == "border")
-    result: Tensor = _forward(features, flows, weights, padding == "border")
-    return result
+    return _blend_warp(features, flows, weights, padding == "border")
 
 
-def _fake_forward(features: Tensor, flows: Tensor, weights: Tensor, border: bool) -> Tensor:
-    shape = (*features.shape[:2], *flows.shape[3:])
-    return features.new_empty(shape).contiguous(memory_format=format_of(features))
-
-
-def _fake_backward(
-    gradient: Tensor, features: Tensor, flows: Tensor, weights: Tensor, border: bool, needs: list[bool]
-) -> tuple[Tensor, Tensor, Tensor]:
-    for_features = torch.empty_like(features, memory_format=format_of(features))
-    return (
-        for_features if needs[0] else features.new_empty(0),
-        torch.empty_like(flows, memory_format=torch.contiguous_format) if needs[1] else flows.new_empty(0),
-        torch.empty_like(weights, memory_format=torch.contiguous_format) if needs[2] else weights.new_empty(0),
-    )
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    features, flows, weights, ctx.border = inputs
-    ctx.save_for_backward(features, flows, weights)
-
-
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    needs = list(ctx.needs_input_grad[:3])
-    gradients = _backward(gradient, *ctx.saved_tensors, ctx.border, needs)
-    return (*(found if needed else None for found, needed in zip(gradients, needs, strict=True)), None)
-
-
-_forward = library.define(
-    "blend_warp(Tensor features, Tensor flows, Tensor weights, bool border) -> Tensor",
-    module="blend_warp",
-    function="forward",
-    fake=_fake_forward,
+_blend_warp = define_sampling_op(
+    "blend_warp", ("features", "flows", "weights"), ("border",), backward=("warp_backward", "blend_backward")
 )
-_backward = library.define(
-    "blend_warp_backward(Tensor gradient, Tensor features, Tensor flows, Tensor weights, bool border, bool[] needs)"
-    " -> (Tensor, Tensor, Tensor)",
-    module="warp_backward",
-    function="blend_backward",
-    fake=_fake_backward,
-)
-library.differentiate("blend_warp", setup=_save, backward=_differentiate)
-library.forbid_second_derivative("blend_warp_backward")

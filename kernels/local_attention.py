@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
-import torch
 from torch import Tensor
 
-from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.errors import ShapeError
 from kernels.reference import local_attention as reference
-from kernels.warp import Padding, format_of
+from kernels.sampling_op import define_sampling_op
+from kernels.warp import Padding
 
 __all__ = ["MAX_ATTENTION_SIZE", "local_attention"]
 
@@ -62,49 +61,9 @@ def local_attention(
     check_choice("padding", padding, get_args(Padding))
     if pick(backend, features, flow, logits) == "reference":
         return reference.local_attention(features, flow, logits, padding == "border")
-    result: Tensor = _forward(features, flow, logits, padding == "border")
-    return result
+    return _local_attention(features, flow, logits, padding == "border")
 
 
-def _fake_forward(features: Tensor, flow: Tensor, logits: Tensor, border: bool) -> Tensor:
-    shape = (*features.shape[:2], *flow.shape[2:])
-    return features.new_empty(shape).contiguous(memory_format=format_of(features))
-
-
-def _fake_backward(
-    gradient: Tensor, features: Tensor, flow: Tensor, logits: Tensor, border: bool, needs: list[bool]
-) -> tuple[Tensor, Tensor, Tensor]:
-    for_features = torch.empty_like(features, memory_format=format_of(features))
-    return (
-        for_features if needs[0] else features.new_empty(0),
-        torch.empty_like(flow, memory_format=torch.contiguous_format) if needs[1] else flow.new_empty(0),
-        torch.empty_like(logits, memory_format=torch.contiguous_format) if needs[2] else logits.new_empty(0),
-    )
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    features, flow, logits, ctx.border = inputs
-    ctx.save_for_backward(features, flow, logits)
-
-
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    needs = list(ctx.needs_input_grad[:3])
-    gradients = _backward(gradient, *ctx.saved_tensors, ctx.border, needs)
-    return (*(found if needed else None for found, needed in zip(gradients, needs, strict=True)), None)
-
-
-_forward = library.define(
-    "local_attention(Tensor features, Tensor flow, Tensor logits, bool border) -> Tensor",
-    module="local_attention",
-    function="forward",
-    fake=_fake_forward,
+_local_attention = define_sampling_op(
+    "local_attention", ("features", "flow", "logits"), ("border",), backward=("local_attention", "backward")
 )
-_backward = library.define(
-    "local_attention_backward(Tensor gradient, Tensor features, Tensor flow, Tensor logits, bool border, bool[] needs)"
-    " -> (Tensor, Tensor, Tensor)",
-    module="local_attention",
-    function="backward",
-    fake=_fake_backward,
-)
-library.differentiate("local_attention", setup=_save, backward=_differentiate)
-library.forbid_second_derivative("local_attention_backward")

@@ -11,7 +11,7 @@ from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import FEATURE_DTYPES, check_dtype, check_shape
 from kernels.reference import temporal_blend as reference
-from kernels.warp import format_of
+from kernels.sampling_op import format_of
 
 __all__ = ["temporal_blend"]
 

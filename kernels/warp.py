@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
-from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.reference import warp as reference
+from kernels.sampling_op import define_sampling_op
 
-__all__ = ["Interpolation", "Padding", "format_of", "warp"]
+__all__ = ["Interpolation", "Padding", "warp"]
 
 Interpolation = Literal["bilinear", "bicubic"]
 Padding = Literal["border", "zeros"]
@@ -62,53 +61,7 @@ def warp(
     options = (interpolation == "bicubic", padding == "border")
     if pick(backend, features, flow) == "reference":
         return reference.warp(features, flow, *options)
-    result: Tensor = _forward(features, flow, *options)
-    return result
+    return _warp(features, flow, *options)
 
 
-def _fake_forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
-    shape = (*features.shape[:2], *flow.shape[2:])
-    return features.new_empty(shape).contiguous(memory_format=format_of(features))
-
-
-def _fake_backward(
-    gradient: Tensor, features: Tensor, flow: Tensor, bicubic: bool, border: bool, needs: list[bool]
-) -> tuple[Tensor, Tensor]:
-    for_features = torch.empty_like(features, memory_format=format_of(features)) if needs[0] else features.new_empty(0)
-    for_flow = torch.empty_like(flow, memory_format=torch.contiguous_format) if needs[1] else flow.new_empty(0)
-    return for_features, for_flow
-
-
-def format_of(features: Tensor) -> torch.memory_format:
-    """Tell in which memory format ops answer: that of their features."""
-    is_last = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
-    return torch.channels_last if is_last else torch.contiguous_format
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    features, flow, ctx.bicubic, ctx.border = inputs
-    ctx.save_for_backward(features, flow)
-
-
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-    features, flow = ctx.saved_tensors
-    needs = list(ctx.needs_input_grad[:2])
-    for_features, for_flow = _backward(gradient, features, flow, ctx.bicubic, ctx.border, needs)
-    return (for_features if needs[0] else None), (for_flow if needs[1] else None), None, None
-
-
-_forward = library.define(
-    "warp(Tensor features, Tensor flow, bool bicubic, bool border) -> Tensor",
-    module="warp",
-    function="forward",
-    fake=_fake_forward,
-)
-_backward = library.define(
-    "warp_backward(Tensor gradient, Tensor features, Tensor flow, bool bicubic, bool border, bool[] needs)"
-    " -> (Tensor, Tensor)",
-    module="warp_backward",
-    function="backward",
-    fake=_fake_backward,
-)
-library.differentiate("warp", setup=_save, backward=_differentiate)
-library.forbid_second_derivative("warp_backward")
+_warp = define_sampling_op("warp", ("features", "flow"), ("bicubic", "border"), backward=("warp_backward", "backward"))

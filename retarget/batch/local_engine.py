@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from retarget.batch.job_queue import JobQueue
+from retarget.batch.ledger import Ledger
 from retarget.batch.plan import BatchJob
 from retarget.batch.settings import BatchSettings, default_memory_limit_mb, default_workers
 from retarget.batch.staging import remove_leftovers
@@ -79,7 +79,7 @@ class _LocalRun:
     ) -> None:
         self._start_worker = start_worker
         self._state = state
-        self._queue = JobQueue(jobs)
+        self._ledger = Ledger(state, jobs, settings)
         self._settings = settings
         self._num_workers = min(settings.workers or default_workers(), max(len(jobs), 1))
         self._num_threads = max(1, (os.cpu_count() or 1) // self._num_workers)
@@ -87,7 +87,6 @@ class _LocalRun:
         self._events: queue.SimpleQueue[WorkerEvent] = queue.SimpleQueue()
         self._slots: dict[WorkerProcess, _Slot] = {}
         self._false_starts = 0
-        self._has_failed = False
         self._next_check = 0.0
 
     def run(self) -> None:
@@ -103,21 +102,20 @@ class _LocalRun:
             self._stop()
 
     def _is_going(self) -> bool:
-        if self._has_failed and self._settings.fail_fast:
+        if self._ledger.is_closed:
             return False
-        return len(self._queue) > 0 or any(slot.job is not None for slot in self._slots.values())
+        return len(self._ledger) > 0 or any(slot.job is not None for slot in self._slots.values())
 
     def _fill(self) -> None:
         """Start workers as far as there is work for them, and give jobs to those that wait."""
         num_busy = sum(slot.job is not None for slot in self._slots.values())
-        wanted = min(self._num_workers, num_busy + len(self._queue))
+        wanted = min(self._num_workers, num_busy + len(self._ledger))
         while len(self._slots) < wanted:
             worker = self._start_worker(self._events, self._num_threads)
             self._slots[worker] = _Slot(worker)
         for slot in self._slots.values():
-            if slot.is_ready and slot.job is None and not slot.verdict and (job := self._queue.take()) is not None:
+            if slot.is_ready and slot.job is None and not slot.verdict and (job := self._ledger.take()) is not None:
                 slot.job, slot.began = job, time.monotonic()
-                self._state.started(job.number)
                 slot.worker.send(job, self._settings.execute_options)
 
     def _handle(self, event: WorkerEvent) -> None:
@@ -135,16 +133,14 @@ class _LocalRun:
             self._state.progressed(job.number, str(event.values["stage"]), int(event.values["frames"]))
         elif event.kind == "finished":
             slot.job = None
-            self._queue.finish(job)
-            self._state.finished(job.number, event.values["outcome"])
+            self._ledger.finish(job, event.values["outcome"])
         elif event.kind == "busy":
             slot.job = None
-            self._queue.put_back(job, is_busy=True)
-            self._state.postponed(job.number)
+            self._ledger.postpone(job)
         elif event.kind == "failed":
             slot.job = None
             error = event.values["error"]
-            self._fail(job, error["text"], error["exit_code"], may_pass=error["may_pass"])
+            self._ledger.fail(job, error["text"], error["exit_code"], may_pass=error["may_pass"])
 
     def _bury(self, slot: _Slot) -> None:
         """A worker is gone: its job is tried again or has failed."""
@@ -159,16 +155,7 @@ class _LocalRun:
             remove_leftovers(Path(slot.job.output))
         text = slot.verdict or obituary
         is_too_large = "memory" in slot.verdict
-        self._fail(slot.job, text, _CRASH_EXIT_CODE, may_pass=not is_too_large)
-
-    def _fail(self, job: BatchJob, text: str, code: int, *, may_pass: bool) -> None:
-        is_final = not may_pass or self._state.records[job.number].tries > self._settings.retries
-        if is_final:
-            self._queue.finish(job)
-            self._has_failed = True
-        else:
-            self._queue.put_back(job)
-        self._state.failed(job.number, text, code, is_final=is_final)
+        self._ledger.fail(slot.job, text, _CRASH_EXIT_CODE, may_pass=not is_too_large)
 
     def _enforce_limits(self) -> None:
         if time.monotonic() < self._next_check:

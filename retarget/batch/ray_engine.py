@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from retarget.batch.job_queue import JobQueue
+from retarget.batch.ledger import Ledger
 from retarget.batch.plan import BatchJob
 from retarget.batch.settings import BatchSettings
 from retarget.batch.staging import remove_leftovers
@@ -173,10 +173,9 @@ class _RayRun:
         import ray
 
         self._state = state
-        self._queue = JobQueue(jobs)
+        self._ledger = Ledger(state, jobs, settings)
         self._settings = settings
         self._tasks: dict[Any, _Task] = {}
-        self._has_failed = False
         self._board = ray.remote(_Board).options(num_cpus=0).remote()
         # Retrying is decided here, so that every try is counted and told.
         self._remote = ray.remote(max_retries=0)(_run_task)
@@ -194,9 +193,7 @@ class _RayRun:
             self._cancel_all()
 
     def _is_going(self) -> bool:
-        if self._has_failed and self._settings.fail_fast:
-            return False
-        return bool(self._tasks) or len(self._queue) > 0
+        return not self._ledger.is_closed and (bool(self._tasks) or len(self._ledger) > 0)
 
     def _submit(self) -> None:
         """Have as many jobs under way as the cluster has room for now; it may grow and shrink."""
@@ -206,7 +203,7 @@ class _RayRun:
         total = max(1, int(resources.get("CPU", 1)))
         cpus = min(_CPUS_PER_JOB, max(1, total // (self._settings.workers or 1)))
         room = self._settings.workers or max(1, total // cpus)
-        while len(self._tasks) < room and (job := self._queue.take()) is not None:
+        while len(self._tasks) < room and (job := self._ledger.take()) is not None:
             variables = {name: os.environ[name] for name in _SHARED_VARIABLES if name in os.environ}
             variables["OMP_NUM_THREADS"] = str(cpus)
             limit_mb = self._settings.memory_limit_mb
@@ -219,7 +216,6 @@ class _RayRun:
             )
             reference = task.remote(job.to_json(), asdict(self._settings.execute_options), limit_mb, self._board)
             self._tasks[reference] = _Task(job)
-            self._state.started(job.number)
 
     def _collect(self) -> None:
         """Wait a moment for results."""
@@ -240,31 +236,20 @@ class _RayRun:
 
     def _take_result(self, job: BatchJob, result: dict[str, Any]) -> None:
         if "outcome" in result:
-            self._queue.finish(job)
             _clear_away(job)  # a killed worker may have been dying still when its job was buried
-            self._state.finished(job.number, result["outcome"])
+            self._ledger.finish(job, result["outcome"])
         elif "busy" in result:
-            self._queue.put_back(job, is_busy=True)
-            self._state.postponed(job.number)
+            self._ledger.postpone(job)
         else:
             error = result["error"]
-            self._fail(job, error["text"], error["exit_code"], may_pass=error["may_pass"])
+            self._ledger.fail(job, error["text"], error["exit_code"], may_pass=error["may_pass"])
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """The worker or its node is gone: the job is tried again, on any node, or has failed."""
         _clear_away(task.job)
         reason = " ".join(str(error).split())[:200]
         text = task.verdict or f"the worker or its node was lost ({type(error).__name__}: {reason})"
-        self._fail(task.job, text, _CRASH_EXIT_CODE, may_pass=True)
-
-    def _fail(self, job: BatchJob, text: str, code: int, *, may_pass: bool) -> None:
-        is_final = not may_pass or self._state.records[job.number].tries > self._settings.retries
-        if is_final:
-            self._queue.finish(job)
-            self._has_failed = True
-        else:
-            self._queue.put_back(job)
-        self._state.failed(job.number, text, code, is_final=is_final)
+        self._ledger.fail(task.job, text, _CRASH_EXIT_CODE, may_pass=True)
 
     def _read_board(self) -> None:
         import ray
