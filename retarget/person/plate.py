@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from drn_core.inpaint import fill_from_patches
 from drn_core.plain_fill import fill_plain
+from drn_core.straight import continue_lines
 from drn_core.surfaces import View, find_leftovers, find_surfaces
 from retarget.person.cast_shadows import find_lost_light, find_sun_shadows, light_up
 from retarget.person.surroundings import find_contact_shadows, find_held_objects
@@ -73,6 +74,7 @@ def _filled(
     rgb: UInt8Array, hole: BoolArray, unit: float, feet: FloatArray, other_people: BoolArray | None
 ) -> UInt8Array:
     """Light up the person's shadows, continue plain surfaces behind the person, fill the rest with patches."""
+    rgb, hole = continue_lines(rgb, hole, unit, None if other_people is None else ~other_people)
     view = View.around(rgb, hole, unit, other_people)
     surfaces = find_surfaces(view)
     lost = find_lost_light(view, surfaces)

@@ -38,6 +38,16 @@ def test_no_trace_of_the_person_remains() -> None:
     assert (np.abs(plate - room).max(axis=-1) < 25).mean() > 0.98
 
 
+def test_a_skirting_board_behind_the_legs_stays_straight() -> None:
+    room, _, alpha = _room()
+    room[:156] = (170, 175, 178)
+    room[156:168] = (228, 230, 230)
+    room[168:] = (120, 90, 60)
+    photo = np.rint(alpha[..., None] * (20, 40, 200) + (1 - alpha[..., None]) * room).astype(np.uint8)
+    plate = build_plate(photo, alpha).astype(int)
+    assert (np.abs(plate - room)[150:174, 130:190].max(axis=-1) > 25).mean() < 0.01
+
+
 def test_the_rest_is_untouched() -> None:
     _, photo, alpha = _room()
     far = cv2.distanceTransform((alpha < 0.02).astype(np.uint8), cv2.DIST_L2, 5) > 30
