@@ -35,12 +35,18 @@ _BAND_HAIR = 0.05  # outer half width around the head
 _MIN_CONTRAST = 20.0  # 8-bit Lab; below it colours don't tell and the coarse contour stands
 _COARSE_BIAS = 0.012  # the coarse contour lies outside the true one by about this much
 _MIN_BAND_PX = 2.5
+_GAP_CORE, _MIN_GAP_PX = 0.6, 1.5  # gaps keep a line of certainty from this share of their half width on
+_SURELY_CLEAR = 0.2  # of the coarse mask
+_NOTCH, _NOTCH_AT = 0.4, 0.45  # radius of armpit and crotch and distance from the joint, in lengths of the limb
+_NOTCH_DEPTH = 0.16  # how far background may run into them
+_LIKE_BACKGROUND = 12.0  # difference in 8-bit Lab
 _ISLAND_AREA, _PINHOLE_AREA = 0.02, 0.0015  # parts of the person's area
 _CUT_SIDE_PX = 360  # working size of GrabCut
 _CUTOUT_SHARE = 0.01  # a photo's alpha is a real cut-out where at least this share is clear and as much opaque
 
 
 _LIMB_BONES = ((11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
+_NOTCHES = ((11, 13, 23), (12, 14, 24), (23, 25, 26), (24, 26, 25))  # joint, end of its limb, what lies beyond the gap
 _EXTREMITIES = (15, 16, 17, 18, 19, 20, 21, 22, 27, 28, 29, 30, 31, 32)
 
 
@@ -116,6 +122,7 @@ def _estimate_alpha(rgb: UInt8Array, coarse: FloatArray, keypoints: FloatArray |
         joints = (keypoints - np.array([crop[1].start, crop[0].start], np.float32) + 0.5) * scale - 0.5
     cut, contrast = _colour_cut(small, small_mask, joints, unit * scale)
     trimap = _open_band(cut, small_mask, contrast, joints, unit * scale)
+    trimap = _open_notches(small, trimap, contrast, joints, unit * scale)
     alpha = _tidy(_solve_alpha(small, trimap), unit * scale)
     if scale < 1.0:
         alpha = _carry_up(alpha, small, picture)
@@ -165,6 +172,14 @@ def _limb_cores(shape: tuple[int, ...], joints: FloatArray | None, width: float)
     return strips.astype(bool)
 
 
+def _gap_cores(person: BoolArray, clear: BoolArray, reach: float) -> BoolArray:
+    """Return the middles of gaps narrower than twice `reach`, where the coarse mask is clear: between legs, say."""
+    outside = _distance_to(person)
+    side = 2 * int(reach) + 1
+    half_width = cv2.dilate(outside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return np.asarray(clear & (outside > _GAP_CORE * half_width) & (outside >= _MIN_GAP_PX))
+
+
 def _head_zone(shape: tuple[int, ...], joints: FloatArray | None, unit: float) -> BoolArray:
     """Return where hair may be: a disc around the face, a good deal wider than the landmarks."""
     if joints is None:
@@ -184,7 +199,8 @@ def _colour_cut(
     """
     scale = min(1.0, _CUT_SIDE_PX / max(coarse.shape))
     small = _resize(rgb, scale)
-    mask = cv2.resize(coarse, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
+    coarse_small = cv2.resize(coarse, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    mask = coarse_small > 0.5
     unit = unit * scale
     joints = None if joints is None else joints * scale
     inside, outside = _distance_to(~mask), _distance_to(mask)
@@ -194,6 +210,7 @@ def _colour_cut(
     labels[inside > np.where(is_head, _CUT_IN_HEAD, _CUT_IN) * unit] = cv2.GC_FGD
     labels[mask & _limb_cores(mask.shape, joints, _LIMB_CORE * unit)] = cv2.GC_FGD
     labels[outside > np.where(is_limb_end, _LIMB_REACH, _CUT_OUT) * unit] = cv2.GC_BGD
+    labels[_gap_cores(mask, coarse_small < _SURELY_CLEAR, _CUT_OUT * unit) & ~is_limb_end] = cv2.GC_BGD
     if not (labels == cv2.GC_FGD).any() or not (labels == cv2.GC_BGD).any():
         return coarse > 0.5, np.full(coarse.shape, _MIN_CONTRAST, np.float32)
     cv2.setRNGSeed(0)  # its colour models start from k-means
@@ -233,8 +250,38 @@ def _open_band(
     trimap = np.full(cut.shape, 0.5, np.float32)
     is_limb_end = _zone(cut.shape, joints, _EXTREMITIES, _LIMB_REACH * unit)
     trimap[cut & (inside >= core) & ((coarse > 0.3) | is_limb_end)] = 1.0
-    trimap[(outside > reach_out) & ~(is_head & (coarse > 0.5))] = 0.0
+    is_gap = _gap_cores(cut, coarse < _SURELY_CLEAR, float(reach_out.max()))
+    trimap[((outside > reach_out) | (is_gap & ~is_limb_end)) & ~(is_head & (coarse > 0.5))] = 0.0
     return trimap
+
+
+def _open_notches(
+    rgb: UInt8Array, trimap: FloatArray, contrast: FloatArray, joints: FloatArray | None, unit: float
+) -> FloatArray:
+    """Give armpits and crotch back to the background where they look like it: contours round such corners off."""
+    if joints is None:
+        return trimap
+    zone = np.zeros(trimap.shape, np.uint8)
+    for root, middle, other in _NOTCHES:
+        length = float(np.linalg.norm(joints[middle] - joints[root]))
+        first, second = (_unit(joints[joint] - joints[root]) for joint in (middle, other))
+        x, y = joints[root] + _NOTCH_AT * length * (first + second)
+        cv2.circle(zone, (round(float(x)), round(float(y))), max(1, round(_NOTCH * length)), 1, -1)
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    is_clear, reach = (trimap == 0.0).astype(np.float32), 0.5 * _NOTCH_DEPTH * unit
+    weight = cv2.GaussianBlur(is_clear, (0, 0), reach)
+    beside = cv2.GaussianBlur(lab * is_clear[..., None], (0, 0), reach) / np.maximum(weight, 1e-4)[..., None]
+    is_alike = (np.linalg.norm(lab - beside, axis=-1) < _LIKE_BACKGROUND) & (weight > 1e-3)
+    is_alike &= (contrast > 2.0 * _MIN_CONTRAST) & (zone > 0) & (_distance_to(trimap < 1.0) < _NOTCH_DEPTH * unit)
+    _, labels = cv2.connectedComponents((is_alike | (trimap == 0.0)).astype(np.uint8), connectivity=4)
+    reached = (is_alike & np.isin(labels, np.unique(labels[trimap == 0.0]))).astype(np.uint8)
+    kernel = np.ones((3, 3), np.uint8)
+    is_mixed = (cv2.dilate(reached, kernel, iterations=2) > 0) & (trimap == 1.0)
+    return np.where(reached > 0, 0.0, np.where(is_mixed, 0.5, trimap)).astype(np.float32)
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)
 
 
 def _solve_alpha(rgb: UInt8Array, trimap: FloatArray) -> FloatArray:

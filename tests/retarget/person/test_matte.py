@@ -95,6 +95,51 @@ def test_a_shin_before_a_floor_of_its_colour_stays() -> None:
     assert matte.alpha[155:225, 60:69].mean() > 0.95
 
 
+def _legs(coarse_gap: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trousers before a wall, a narrow gap between them: picture, true alpha, coarse mask (its value in the gap)."""
+    true = np.zeros((300, 200), np.float32)
+    cv2.rectangle(true, (60, 30), (140, 130), 1.0, -1)
+    for x in (62, 104):
+        cv2.rectangle(true, (x, 130), (x + 34, 280), 1.0, -1)
+    person, wall = np.array((40, 50, 120)), np.array((215, 215, 210))
+    noise = np.random.default_rng(5).normal(0, 3, (*true.shape, 3))
+    picture = true[..., None] * person + (1 - true[..., None]) * wall + noise
+    coarse = cv2.GaussianBlur(true, (0, 0), 1.5)
+    coarse[130:281, 97:104] = np.maximum(coarse[130:281, 97:104], coarse_gap)
+    return np.clip(picture, 0, 255).astype(np.uint8), true, coarse
+
+
+def test_a_narrow_gap_between_the_legs_is_open() -> None:
+    picture, true, coarse = _legs(0.0)
+    joints = np.full((33, 2), (100.0, 60.0), np.float32)
+    joints[[23, 25, 27]] = [(120, 125), (121, 200), (121, 276)]
+    joints[[24, 26, 28]] = [(80, 125), (79, 200), (79, 276)]
+    matte = refine_matte(picture, coarse, keypoints=joints)
+    assert matte.alpha[150:250, 98:102].max() < 0.1
+    assert np.abs(matte.alpha - true)[:250].mean() < 0.01
+
+
+def test_armpits_show_the_wall_to_their_corner() -> None:
+    scale, true = 4, np.zeros((1200, 1200), np.uint8)
+    cv2.rectangle(true, (480, 200), (720, 1000), 1, -1)
+    for sign in (-1, 1):
+        cv2.line(true, (600 + sign * 90, 260), (600 + sign * 330, 700), 1, 90)
+    alpha = cv2.resize(true.astype(np.float32), (300, 300), interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(6).normal(0, 2, (300, 300, 3))
+    picture = alpha[..., None] * (110, 70, 45) + (1 - alpha[..., None]) * (205, 210, 210) + noise
+    closed = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+    joints = np.full((33, 2), (150.0, 60.0), np.float32)
+    for side, sign in ((0, 1), (1, -1)):
+        joints[[11 + side, 13 + side, 23 + side]] = [
+            (150 + sign * 90 / scale, 260 / scale), (150 + sign * 210 / scale, 480 / scale), (150 + sign * 20, 235),
+        ]  # fmt: skip
+    photo = np.clip(picture, 0, 255).astype(np.uint8)
+    matte = refine_matte(photo, cv2.GaussianBlur(closed.astype(np.float32), (0, 0), 1.0), keypoints=joints)
+    corner = np.s_[80:130, 180:205]
+    assert np.abs(closed[corner] - alpha[corner]).mean() > 0.05
+    assert np.abs(matte.alpha[corner] - alpha[corner]).mean() < 0.02
+
+
 def test_islands_go_and_pinholes_close() -> None:
     picture, _, coarse = _scene()
     coarse[250:262, 10:22] = 1.0
