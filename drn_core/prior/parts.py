@@ -8,7 +8,7 @@ from typing import Final
 
 from drn_core.skeleton import JOINT_INDEX
 
-__all__ = ["LIMBS", "LIMB_OF", "NUM_PARTS", "RADII", "SEGMENTS", "Layer", "Limb", "Part"]
+__all__ = ["LIMBS", "LIMB_OF", "NUM_PARTS", "RADII", "SEGMENTS", "Layer", "Limb", "Part", "is_arm_layer"]
 
 
 class Part(IntEnum):
@@ -139,3 +139,8 @@ RADII: Final = {
     Part.RIGHT_THIGH: 0.22, Part.RIGHT_SHIN: 0.15, Part.RIGHT_FOOT: 0.13,
 }  # fmt: skip
 """Default half width of each part in torso lengths (clothed adults of the development photos)."""
+
+
+def is_arm_layer(layer: Layer) -> bool:
+    """Whether the sheet belongs to an arm."""
+    return layer in LIMB_OF and LIMB_OF[layer].is_arm

@@ -15,8 +15,8 @@ from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_
 from drn_core.prior.geometry import apply_affine
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
-from drn_core.prior.parts import LIMBS, Layer, Limb, Part
-from drn_core.prior.segmentation import Segmentation, is_arm_layer, segment_layers
+from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
+from drn_core.prior.segmentation import Segmentation, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
 from drn_core.prior.transforms import part_transforms
 from drn_core.prior.twins import (

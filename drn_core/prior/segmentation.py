@@ -9,14 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body, BodyFields, lap_mask, measure_fields, middle_bones
-from drn_core.prior.cloth import extend_colours
-from drn_core.prior.geometry import segment_distance, smoothstep, unit
+from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
-from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
-from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part
-from drn_core.skeleton import JOINT_INDEX
+from drn_core.prior.parts import LIMBS, Layer, Limb, Part
+from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
 
@@ -28,23 +26,12 @@ Field = npt.NDArray[np.float32]
 _HIDDEN_REACH = 0.85
 # Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
 _FADE = (0.15, 0.85)
-_EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
-# What is hidden within this many half widths of the head is the head's.
-_HEAD_CORE = 0.5
-# Half width of the neck against that of the head.
-_NECK_WIDTH = 0.45
-# Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
-_UNMIXED = 0.5
 # Half width in torso lengths below which a piece of the trunk beside an arm is a sliver.
 _SLIVER = 0.025
 # Slivers within so many half widths of head and hands are hair, or seen between fingers.
 _HANDS_BREADTH = 1.5
-# By about so many pixels the trunk runs on under the limbs beside it.
-_OVERLAP = 9
 # Half widths of the trunk within which stray pixels are the trunk's.
 _NEAR_TRUNK = 1.5
-# Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
-_MIXED_RIM = 0.008
 
 
 @dataclass(frozen=True)
@@ -206,14 +193,10 @@ def _yield_to_trunk(owned: dict[Layer, Mask], limb: Limb, near: Mapping[Layer, F
         owned[Layer.TORSO] |= hidden
 
 
-def _disc(points: Field, body: Body, joint: int, radius: float) -> Mask:
-    return np.asarray(np.linalg.norm(points - body.keypoints[joint].astype(np.float32), axis=-1) < radius)
-
-
 def _cap(points: Field, body: Body, limb: Limb) -> Mask:
     """The round end at elbow or knee that both sheets of a limb have."""
     if not limb.is_arm:
-        return _disc(points, body, limb.middle, 1.15 * body.radii[limb.parts[1]])
+        return joint_disc(points, body, limb.middle, 1.15 * body.radii[limb.parts[1]])
     centre = middle_bones(body, body.keypoints, limb)[1].astype(np.float32)
     radius = 1.05 * max(body.radii[part] for part in limb.parts[:2])
     return np.asarray(np.linalg.norm(points - centre, axis=-1) < radius)
@@ -229,82 +212,8 @@ def _fade(points: Field, body: Body, limb: Limb) -> Field:
 
 def _skin_and_garment(body: Body, fields: BodyFields, points: Field) -> tuple[Mask, Mask]:
     """Head and neck, and the trunk below them down to the hips."""
-    skin = (fields.parts[Part.HEAD] < 1.0) | (_neck(body, points) & (fields.along_trunk < 0.0))
+    skin = (fields.parts[Part.HEAD] < 1.0) | (neck_column(body, points) & (fields.along_trunk < 0.0))
     return skin, (fields.torso < 1.5) & (fields.along_trunk < 1.0) & ~skin
-
-
-def _arms(owned: Mapping[Layer, Mask]) -> Mask:
-    return np.asarray(np.logical_or.reduce([mask for layer, mask in owned.items() if is_arm_layer(layer)]))
-
-
-def _torso_masks(
-    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask
-) -> tuple[Mask, Mask]:
-    """What the torso sheet covers, and which of it shows its own colour."""
-    own, arms = owned[Layer.TORSO], _arms(owned)
-    head = _hidden_head(body, fields, points, own, person)
-    wanted = own | head | (person & ((fields.torso < 0.9) | _neck(body, points))) | _under_arms(body, owned)
-    side = 2 * round(_MIXED_RIM * body.torso_length) + 1
-    rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    trusted = own & ~rim
-    for limb in LIMBS:
-        if body.confidence[limb.middle] < 0.3:
-            continue
-        joint = _disc(points, body, limb.root, (0.85 if limb.is_arm else 1.0) * body.radii[limb.parts[0]])
-        if limb.is_arm:
-            joint |= fields.roots[limb.parts[0]] < 1.0
-        joint &= own | owned[limb.upper_layer]
-        wanted |= joint
-        trusted |= joint if limb.is_arm else joint & ~rim
-    if body.has_legs:  # legs that part must not open a gap at the crotch
-        hips = [limb for limb in LIMBS if not limb.is_arm]
-        between = segment_distance(points, *(body.keypoints[limb.root] for limb in hips))
-        seat = (between < 1.1 * body.radii[hips[0].parts[0]]) & person
-        wanted |= seat
-        trusted |= seat & np.logical_or.reduce([owned[limb.upper_layer] for limb in hips])
-    else:  # a cropped photo: what the hands hid of the hips and the lap
-        thighs = [fields.parts[limb.parts[0]] for limb in LIMBS if not limb.is_arm]
-        wanted |= person & ((np.minimum.reduce(thighs) < 0.95) | lap_mask(body, (person.shape[0], person.shape[1])))
-    return wanted, trusted
-
-
-def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
-    """A margin of the trunk under the arms before it: sheets that only touch show the background at their edges."""
-    depths = layer_depths(body, body.depth[None])[0]
-    front = [owned[layer] for layer in owned if is_arm_layer(layer) and depths[layer] < 0.0]
-    if not front:
-        return np.zeros_like(owned[Layer.TORSO])
-    core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
-    margin = cv2.dilate(core, np.ones((2 * _OVERLAP, 2 * _OVERLAP), np.uint8)) > 0
-    return np.asarray(margin & np.logical_or.reduce(front))
-
-
-def _hidden_head(body: Body, fields: BodyFields, points: Field, own: Mask, person: Mask) -> Mask:
-    """What an arm may hide of the head: its middle, and beyond that what the head's other side shows."""
-    ears = body.keypoints[list(_EARS)]
-    middle, up = ears.mean(0), unit(ears.mean(0) - body.neck)
-    offset = points - middle.astype(np.float32)
-    along = (offset @ up.astype(np.float32))[..., None] * up.astype(np.float32)
-    mirrored = middle.astype(np.float32) + 2 * along - offset
-    seen = cv2.remap(own.astype(np.float32), mirrored, None, cv2.INTER_LINEAR) > 0.5
-    away = fields.parts[Part.HEAD]
-    return np.asarray(person & ((away < _HEAD_CORE) | ((away < 1.0) & seen)))
-
-
-def _neck(body: Body, points: Field) -> Mask:
-    """The column between shoulders and head."""
-    head = body.keypoints[list(_EARS)].mean(0)
-    return segment_distance(points, body.neck, head) < _NECK_WIDTH * body.radii[Part.HEAD]
-
-
-def _unmixed(rgb: UInt8, rim: Mask, trusted: Mask, arms: Mask) -> Mask:
-    """Pixels of the rim (H, W) that look like the trunk beside them, not like the arm: they may keep their colour."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    inner = cv2.erode(arms.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    to_arm, to_trunk = (
-        np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2) for known in (inner, trusted)
-    )
-    return np.asarray(rim & (to_trunk < _UNMIXED * to_arm))
 
 
 def _limb_masks(
@@ -313,7 +222,7 @@ def _limb_masks(
     """What the two sheets of a limb cover, and which of it shows their own colour."""
     upper, lower = owned[limb.upper_layer], owned[limb.lower_layer]
     radius = body.radii[limb.parts[0]]
-    at_root = _disc(points, body, limb.root, (1.1 if limb.is_arm else 1.2) * radius) & owned[Layer.TORSO]
+    at_root = joint_disc(points, body, limb.root, (1.1 if limb.is_arm else 1.2) * radius) & owned[Layer.TORSO]
     joint = _cap(points, body, limb)
     reach = {
         limb.upper_layer: fields.parts[limb.parts[0]] < _HIDDEN_REACH,
@@ -367,12 +276,11 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
             _yield_to_trunk(owned, limb, near)
     for index, outline in outlines.items():
         limb = LIMBS[index]
-        wrist = _disc(points, body, limb.tip, outline.half_widths[1])
+        wrist = joint_disc(points, body, limb.tip, outline.half_widths[1])
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     if outlines:
         _return_slivers(body, owned, near, _beside_arms(fields))
-    wanted, trusted = _torso_masks(body, fields, points, owned, person)
-    trusted |= _unmixed(rgb, owned[Layer.TORSO] & ~trusted, trusted, _arms(owned))
+    wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb)
     masks = {Layer.TORSO: (wanted, trusted)}
     for limb in LIMBS:
         masks |= _limb_masks(body, fields, points, owned, person, limb)
@@ -389,8 +297,3 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         skin=skin,
         garment=garment,
     )
-
-
-def is_arm_layer(layer: Layer) -> bool:
-    """Whether the sheet belongs to an arm."""
-    return layer in LIMB_OF and LIMB_OF[layer].is_arm

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body
 from drn_core.prior.geometry import perpendicular, unit
-from drn_core.prior.parts import LIMBS, Layer, Limb, Part
-from drn_core.prior.segmentation import Segmentation, is_arm_layer
+from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
+from drn_core.prior.segmentation import Segmentation
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
 __all__ = [

@@ -16,8 +16,9 @@ from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import PriorRenderer
-from drn_core.prior.segmentation import Segmentation, _hidden_head, pixel_grid, segment_layers
+from drn_core.prior.segmentation import Segmentation, pixel_grid, segment_layers
 from drn_core.prior.transforms import part_transforms
+from drn_core.prior.trunk import _hidden_head
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints
 

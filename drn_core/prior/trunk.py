@@ -1,0 +1,165 @@
+"""The sheet of the trunk: what it covers, also behind the arms, and which of it shows its own colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.body import Body, BodyFields, lap_mask
+from drn_core.prior.cloth import extend_colours
+from drn_core.prior.geometry import segment_distance, unit
+from drn_core.prior.ordering import layer_depths
+from drn_core.prior.parts import LIMBS, Layer, Part, is_arm_layer
+from drn_core.skeleton import JOINT_INDEX
+
+__all__ = ["joint_disc", "neck_column", "trunk_masks"]
+
+Mask = npt.NDArray[np.bool_]
+UInt8 = npt.NDArray[np.uint8]
+Field = npt.NDArray[np.float32]
+
+_EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
+# What is hidden within this many half widths of the head is the head's.
+_HEAD_CORE = 0.5
+# Half width of the neck against that of the head.
+_NECK_WIDTH = 0.45
+# Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
+_UNMIXED = 0.5
+# How far down the trunk the hips begin, and how much a trunk may widen upwards there.
+_HIPS, _LEAN = 0.85, 0.5
+# By about so many pixels the trunk runs on under the limbs beside it.
+_OVERLAP = 9
+# Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
+_MIXED_RIM = 0.008
+
+
+def joint_disc(points: Field, body: Body, joint: int, radius: float) -> Mask:
+    """Return (H, W) the pixels within `radius` of a joint."""
+    return np.asarray(np.linalg.norm(points - body.keypoints[joint].astype(np.float32), axis=-1) < radius)
+
+
+def _arms(owned: Mapping[Layer, Mask]) -> Mask:
+    return np.asarray(np.logical_or.reduce([mask for layer, mask in owned.items() if is_arm_layer(layer)]))
+
+
+def trunk_masks(
+    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, rgb: UInt8
+) -> tuple[Mask, Mask]:
+    """Find what the torso sheet covers, and which of it shows its own colour.
+
+    Args:
+        body: the body, measured on this picture.
+        fields: distances to its parts.
+        points: (H, W, 2) the pixels' places.
+        owned: per sheet, (H, W) the pixels it shows in the photo.
+        person: (H, W).
+        rgb: (H, W, 3).
+
+    Returns:
+        (H, W) the pixels it covers; (H, W) those whose colour may be shown and used to fill the rest.
+    """
+    own, arms = owned[Layer.TORSO], _arms(owned)
+    head = _hidden_head(body, fields, points, own, person)
+    wanted = own | head | (person & ((fields.torso < 0.9) | neck_column(body, points))) | _under_arms(body, owned)
+    wanted = _without_hangers(body, fields, points, own, wanted, person) | head
+    side = 2 * round(_MIXED_RIM * body.torso_length) + 1
+    rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    trusted = own & ~rim
+    for limb in LIMBS:
+        if body.confidence[limb.middle] < 0.3:
+            continue
+        joint = joint_disc(points, body, limb.root, (0.85 if limb.is_arm else 1.0) * body.radii[limb.parts[0]])
+        if limb.is_arm:
+            joint |= fields.roots[limb.parts[0]] < 1.0
+        joint &= own | owned[limb.upper_layer]
+        wanted |= joint
+        trusted |= joint if limb.is_arm else joint & ~rim
+    covers, shows = _seat(body, fields, points, owned, person)
+    wanted, trusted = wanted | covers, trusted | shows
+    return wanted, trusted | _unmixed(rgb, own & ~trusted, trusted, arms)
+
+
+def _seat(
+    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask
+) -> tuple[Mask, Mask]:
+    """What the torso sheet has of hips and lap, and which of it shows its own colour."""
+    legs = [limb for limb in LIMBS if not limb.is_arm]
+    if body.has_legs:  # legs that part must not open a gap at the crotch
+        between = segment_distance(points, *(body.keypoints[limb.root] for limb in legs))
+        seat = (between < 1.1 * body.radii[legs[0].parts[0]]) & person
+        return seat, seat & np.logical_or.reduce([owned[limb.upper_layer] for limb in legs])
+    # a cropped photo: what the hands hid of the hips and the lap
+    thighs = np.minimum.reduce([fields.parts[limb.parts[0]] for limb in legs])
+    return person & ((thighs < 0.95) | lap_mask(body, (person.shape[0], person.shape[1]))), np.zeros_like(person)
+
+
+def _without_hangers(body: Body, fields: BodyFields, points: Field, own: Mask, wanted: Mask, person: Mask) -> Mask:
+    """Take off what would hang on below the armpit when the arm before it is raised.
+
+    A trunk stands on its own lower part: what is hidden is only covered where a way down and a little inwards, inside
+    the person, leads to the trunk's own pixels or to the hips. Where it leads to background, the trunk's side is seen
+    further in.
+    """
+    down = unit(body.pelvis - body.neck)
+    across = np.array((-down[1], down[0]))
+    is_left = (points - body.neck.astype(np.float32)) @ across.astype(np.float32) < 0.0
+    stands = own | (person & (fields.along_trunk > _HIPS))
+    stands[-1] |= person[-1]
+    kernels = [_steps(down, unit(down + inwards * _LEAN)) for inwards in (across, -across)]
+    for _ in range(round(body.torso_length)):
+        left, right = (cv2.dilate(stands.astype(np.uint8), kernel) > 0 for kernel in kernels)
+        more = person & np.where(is_left, left, right)
+        if (more <= stands).all():
+            break
+        stands |= more
+    return wanted & (own | stands | (fields.along_trunk < 0.0))
+
+
+def _steps(*ways: npt.NDArray[np.float64]) -> UInt8:
+    """A structuring element that takes from the pixels two steps along the given unit vectors."""
+    kernel = np.zeros((5, 5), np.uint8)
+    for x, y in np.rint(2.0 * np.stack(ways)).astype(int):
+        kernel[2 + y, 2 + x] = 1
+    return kernel
+
+
+def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
+    """A margin of the trunk under the arms before it: sheets that only touch show the background at their edges."""
+    depths = layer_depths(body, body.depth[None])[0]
+    front = [owned[layer] for layer in owned if is_arm_layer(layer) and depths[layer] < 0.0]
+    if not front:
+        return np.zeros_like(owned[Layer.TORSO])
+    core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
+    margin = cv2.dilate(core, np.ones((2 * _OVERLAP, 2 * _OVERLAP), np.uint8)) > 0
+    return np.asarray(margin & np.logical_or.reduce(front))
+
+
+def _hidden_head(body: Body, fields: BodyFields, points: Field, own: Mask, person: Mask) -> Mask:
+    """What an arm may hide of the head: its middle, and beyond that what the head's other side shows."""
+    ears = body.keypoints[list(_EARS)]
+    middle, up = ears.mean(0), unit(ears.mean(0) - body.neck)
+    offset = points - middle.astype(np.float32)
+    along = (offset @ up.astype(np.float32))[..., None] * up.astype(np.float32)
+    mirrored = middle.astype(np.float32) + 2 * along - offset
+    seen = cv2.remap(own.astype(np.float32), mirrored, None, cv2.INTER_LINEAR) > 0.5
+    away = fields.parts[Part.HEAD]
+    return np.asarray(person & ((away < _HEAD_CORE) | ((away < 1.0) & seen)))
+
+
+def neck_column(body: Body, points: Field) -> Mask:
+    """The column between shoulders and head."""
+    head = body.keypoints[list(_EARS)].mean(0)
+    return segment_distance(points, body.neck, head) < _NECK_WIDTH * body.radii[Part.HEAD]
+
+
+def _unmixed(rgb: UInt8, rim: Mask, trusted: Mask, arms: Mask) -> Mask:
+    """Pixels of the rim (H, W) that look like the trunk beside them, not like the arm: they may keep their colour."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    inner = cv2.erode(arms.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    to_arm, to_trunk = (
+        np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2) for known in (inner, trusted)
+    )
+    return np.asarray(rim & (to_trunk < _UNMIXED * to_arm))

@@ -1,0 +1,62 @@
+"""The trunk's sheet behind raised arms: it covers what stands on the trunk, and nothing that would hang on."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from drn_core.prior.body import Body, BodyFields, measure_body, measure_fields
+from drn_core.prior.segmentation import pixel_grid
+from drn_core.prior.trunk import _without_hangers
+from tests.helpers.figure import SIZE_HW, figure
+
+
+@pytest.fixture(scope="module")
+def measured() -> tuple[Body, BodyFields, np.ndarray]:
+    drawn = figure()
+    points = pixel_grid(SIZE_HW)
+    body = measure_body(drawn.pose.keypoints, drawn.pose.confidence, drawn.pose.depth, drawn.alpha > 0.5)
+    return body, measure_fields(body, points), points
+
+
+def _mask(*corners: tuple[int, int]) -> np.ndarray:
+    canvas = np.zeros(SIZE_HW, np.uint8)
+    cv2.fillPoly(canvas, [np.array(corners, np.int32)], 1)
+    return canvas > 0
+
+
+def _covered(measured: tuple[Body, BodyFields, np.ndarray], own: np.ndarray, arm: np.ndarray) -> np.ndarray:
+    """What is covered where everything down to the hips and half a trunk to either side is asked for."""
+    body, fields, points = measured
+    person = own | arm
+    wanted = person & _mask((120, 110), (240, 110), (240, 240), (120, 240))
+    return _without_hangers(body, fields, points, own, wanted, person)
+
+
+def test_nothing_hangs_below_an_armpit(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    own = _mask((150, 110), (210, 110), (210, 240), (150, 240))
+    arm = _mask((205, 110), (235, 115), (290, 200), (262, 205), (211, 140)) & ~own
+    covered = _covered(measured, own, arm)
+    assert covered[own].all()
+    assert covered[130, 213]  # beside the trunk, above the armpit's corner
+    assert not covered[150:, 218:].any()  # on the arm, with the room below it
+
+
+def test_a_trunk_may_widen_upwards(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    own = _mask((150, 110), (205, 110), (205, 240), (150, 240))
+    arm = _mask((206, 110), (238, 110), (206, 172))  # a chest that goes out by half of what it goes up
+    covered = _covered(measured, own, arm)
+    assert covered[arm & _mask((206, 130), (222, 130), (206, 160))].all()
+
+
+def test_what_lies_behind_an_arm_on_the_belly_is_covered(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    trunk = _mask((150, 110), (210, 110), (210, 240), (150, 240))
+    arm = _mask((150, 170), (210, 170), (210, 195), (150, 195))
+    assert _covered(measured, trunk & ~arm, arm)[arm].all()
+
+
+def test_an_arm_hanging_beside_the_hips_hides_trunk(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    own = _mask((150, 110), (195, 110), (195, 235), (150, 235))
+    arm = _mask((196, 110), (215, 110), (215, 239), (196, 239))
+    assert _covered(measured, own, arm)[arm & _mask((196, 120), (212, 120), (212, 220), (196, 220))].all()
