@@ -27,8 +27,7 @@ IntArray = npt.NDArray[np.int64]
 # Lengths are in units of the caller's, colours in grey levels.
 _WIDTH = 0.12  # of a strip to either side of its edge
 _MIN_WIDTH = 0.015
-_REACH = 0.5  # how far a strip looks beyond the ends of the edge
-_SEEN = 0.2  # length over which the two ends are compared
+_SEEN = 0.25  # length over which the two ends are compared, and continued
 _MIN_RUN = 0.02  # length of what a row shows beside the hole
 _MIN_STEP = 6.0  # between the two sides of an edge
 _STEP_RATIO = 0.45  # how much the steps at the two ends may differ
@@ -76,8 +75,7 @@ class _Strip:
         self._start, self._along = first.place, way / self._gap
         self._across = np.array((-self._along[1], self._along[0]))
         self._slopes = [float(end.into @ self._across) * sign for end, sign in ((first, 1.0), (second, -1.0))]
-        self._lengths = (first.length, second.length)
-        self._half, self._reach = max(3, round(_WIDTH * unit)), round(_REACH * unit)
+        self._half, self._reach = max(3, round(_WIDTH * unit)), round(_SEEN * unit)
         self._middle = (self._reach, self._reach + round(self._gap))  # columns of the two ends
         steps = np.arange(self._middle[1] + self._reach, dtype=np.float64) - self._reach
         aside = np.arange(-self._half, self._half + 1)[:, None] + self._bow(steps)
@@ -87,6 +85,9 @@ class _Strip:
         )
         self._colour = cv2.remap(rgb, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
         self._known = cv2.remap(known.astype(np.float32), x, y, cv2.INTER_LINEAR) > _WHOLE
+        seen = [round(min(_SEEN * unit, end.length)) for end in (first, second)]
+        self._ends = slice(self._reach - seen[0], self._reach), slice(self._middle[1], self._middle[1] + seen[1])
+        self._known[:, : self._ends[0].start] = self._known[:, self._ends[1].stop :] = False
 
     def _bow(self, steps: DoubleArray) -> DoubleArray:
         """Return by how much the edge lies beside the chord: it leaves both ends as it arrives there."""
@@ -98,7 +99,9 @@ class _Strip:
 
     def rows(self) -> tuple[int, int] | None:
         """Return the first and last row in which both ends show the same; None if that is no edge."""
-        (left, left_spread), (right, right_spread) = self._seen(-1), self._seen(1)
+        (left, left_spread), (right, right_spread) = (
+            _row_means(self._colour[:, end], self._known[:, end]) for end in self._ends
+        )
         middle, inner = self._half, max(2, round(_MIN_WIDTH * self._unit))
         near = np.s_[middle - inner : middle + inner + 1]
         offset = (right - left)[near].mean(axis=0)
@@ -114,13 +117,6 @@ class _Strip:
             return None
         ends = np.flatnonzero(~np.pad(is_same, 1)) - 1
         return int(ends[ends < middle][-1]) + 1, int(ends[ends > middle][0]) - 1
-
-    def _seen(self, side: int) -> tuple[FloatArray, FloatArray]:
-        """Return (rows, 3) what the rows show beside an end of the edge, and (rows,) its spread."""
-        column, length = (self._middle[0], self._lengths[0]) if side < 0 else (self._middle[1], self._lengths[1])
-        count = round(min(_SEEN * self._unit, length))
-        piece = np.s_[:, max(0, column - count) : column] if side < 0 else np.s_[:, column : column + count]
-        return _row_means(self._colour[piece], self._known[piece])
 
     def _can_be_filled(self) -> BoolArray:
         """Return (rows,) whether what is unknown between the ends lies between enough that is known."""
