@@ -36,6 +36,7 @@ _REACH = 1.1  # how far from the person its shadow may lie
 _TOUCHES = 0.06  # distance to the hole within which a shadow reaches the person
 _ENCLOSED = 0.78  # part of its outer border that lit surface and the person must make up
 _ENCLOSED_APART = 0.9  # the same where it doesn't reach the person
+_LIT_BEFORE_END, _TINT_BEFORE_END = 0.4, 0.05  # where the surface may end at a shadow: part that is lit, tint at most
 _POCKET = 0.65  # enclosed by the person to this part, it is in its shadow
 _PENUMBRA = 0.06  # how far the soft border is followed outwards
 _LEAST_BLUR_PX, _BLUR_PER_UNREST, _MOST_BLUR_PX = 0.8, 100.0, 4.0  # a textured surface's light is told less finely
@@ -159,10 +160,14 @@ def _is_shadow(view: View, surface: Surface, part: BoolArray, is_lit: BoolArray)
     if _hardness(view, surface, part) > _HARDEST:
         return False
     by_person = view.distance <= 3.0
-    persons = share_around(by_person, part, 3)
-    enclosed = persons + share_around(is_lit & ~by_person, part, 3)
-    touches = float(view.distance[part].min()) <= _TOUCHES * view.unit + 3.0
-    return persons > _POCKET or enclosed > (_ENCLOSED if touches else _ENCLOSED_APART)
+    persons, lit = share_around(by_person, part, 3), share_around(is_lit & ~by_person, part, 3)
+    if float(view.distance[part].min()) > _TOUCHES * view.unit + 3.0:
+        return persons > _POCKET or persons + lit > _ENCLOSED_APART
+    enclosed = persons + lit
+    if lit > _LIT_BEFORE_END and float(np.ptp(tint)) < _TINT_BEFORE_END:
+        # where the surface itself ends, nothing can be lit: a floor at the foot of a wall
+        enclosed += share_around(~surface.region & ~by_person, part, 3)
+    return persons > _POCKET or enclosed > _ENCLOSED
 
 
 def _leads_away(part: BoolArray, feet: FloatArray) -> bool:

@@ -73,20 +73,21 @@ def build_plate(
 def _filled(
     rgb: UInt8Array, hole: BoolArray, unit: float, feet: FloatArray, other_people: BoolArray | None
 ) -> UInt8Array:
-    """Light up the person's shadows, continue plain surfaces behind the person, fill the rest with patches."""
-    rgb, hole = continue_lines(rgb, hole, unit, None if other_people is None else ~other_people)
-    view = View.around(rgb, hole, unit, other_people)
+    """Light up the person's shadows, continue straight edges and plain surfaces, fill the rest with patches."""
+    allowed = None if other_people is None else ~other_people
+    picture, still_open = continue_lines(rgb, hole, unit, allowed)
+    view = View.around(picture, still_open, unit, other_people)
     surfaces = find_surfaces(view)
     lost = find_lost_light(view, surfaces)
     more = find_leftovers(view, surfaces) | find_sun_shadows(view, surfaces, feet)
     more |= (np.abs(lost).max(axis=-1) > _FELT) & (view.distance <= _SHADOW_RIM_PX)
     if lost.any() or more.any():
-        rgb = light_up(rgb, lost, view.box)
-        hole = hole | _at_full_size(more, view.box, hole.shape)
-        view = View.around(rgb, hole, unit, other_people)
+        picture, still_open = continue_lines(light_up(rgb, lost, view.box), hole, unit, allowed)
+        still_open |= _at_full_size(more, view.box, hole.shape)
+        view = View.around(picture, still_open, unit, other_people)
         surfaces = find_surfaces(view)
-    picture, still_open = fill_plain(rgb, hole, view, surfaces)
-    return fill_from_patches(picture, still_open, None if other_people is None else ~other_people)
+    picture, still_open = fill_plain(picture, still_open, view, surfaces)
+    return fill_from_patches(picture, still_open, allowed)
 
 
 def _at_full_size(mask: BoolArray, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> BoolArray:

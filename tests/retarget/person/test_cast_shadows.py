@@ -41,6 +41,26 @@ def test_wall_and_cast_shadow_are_restored() -> None:
     assert error.max() < 25.0
 
 
+def test_a_shadow_that_the_foot_of_a_wall_cuts_off_is_lit_up() -> None:
+    room = np.zeros((300, 360, 3))
+    room[:210] = (185, 190, 195)
+    room[210:] = np.linspace(135, 150, 90)[:, None, None] * np.array((1.0, 0.8, 0.65))
+    room += np.random.default_rng(0).normal(0, 1.5, (300, 360, 1))
+    figure = np.zeros((300, 360), np.float32)
+    cv2.ellipse(figure, (180, 140), (32, 95), 0, 0, 360, 1.0, -1)
+    shadow = np.zeros_like(figure)
+    cv2.ellipse(shadow, (130, 205), (60, 32), 0, 0, 360, 1.0, -1)
+    shadow = cv2.GaussianBlur(shadow, (0, 0), 5.0)
+    shadow[:210] = 0.0
+    alpha = cv2.GaussianBlur(figure, (0, 0), 1.0)
+    dark = room * (1 - DEPTH * shadow[..., None])
+    photo = alpha[..., None] * np.array((40, 30, 120)) + (1 - alpha[..., None]) * dark
+    error = _error(build_plate(np.clip(np.rint(photo), 0, 255).astype(np.uint8), alpha), room)
+    below_the_wall = (shadow > 0.5) & (np.arange(300) > 216)[:, None] & (alpha == 0)
+    assert np.abs(dark - room)[below_the_wall].mean() > 20
+    assert np.percentile(error[below_the_wall], 95) < 8.0
+
+
 def test_what_hangs_on_the_wall_in_the_shadow_stays() -> None:
     wall, photo, alpha, _ = _studio()
     socket = build_plate(photo, alpha)[152:160, 224:230].astype(float)
