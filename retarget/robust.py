@@ -22,9 +22,9 @@ def weighted_medians(
     Returns:
         (J,), the first value at which half of the row's weight is reached; 0 where all weights are 0.
     """
-    order = np.argsort(values, axis=1)
-    reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
-    total = reached[:, -1:]
-    middle = np.argmax(reached >= total / 2, axis=1)[:, None]
-    median = np.take_along_axis(np.take_along_axis(values, order, axis=1), middle, axis=1)
-    return np.where(total > 0, median, 0)[:, 0].astype(np.float64)
+    order, rows = np.argsort(values, axis=1), np.arange(len(values))
+    reached = np.cumsum(weights[rows[:, None], order], axis=1)
+    total = reached[:, -1]
+    middle = np.argmax(reached >= total[:, None] / 2, axis=1)
+    median = values[rows, order[rows, middle]]
+    return np.where(total > 0, median, 0).astype(np.float64)
