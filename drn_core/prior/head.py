@@ -25,7 +25,7 @@ from drn_core.prior.skinning import LayerMesh
 from drn_core.prior.transforms import FACE_WEIGHTS
 from drn_core.skeleton import FACE_JOINTS
 
-__all__ = ["HeadRelief", "head_affine", "head_turn", "measure_head"]
+__all__ = ["HeadRelief", "head_affine", "head_turn", "measure_head", "read_yaw"]
 
 _FACE = list(FACE_JOINTS)
 # The face joints of a frontal head about the middle of its ears, in half distances of the ears: right (of the picture),
@@ -124,6 +124,17 @@ def _find_view(face: Array, weights: Array) -> _View:
     return views[int(np.argmin(costs))]
 
 
+def _view_of(body: Body) -> tuple[_View, npt.NDArray[np.float64]]:
+    """How the photo shows the head, and how sure its joints (11,) are."""
+    sure = np.clip(body.confidence[_FACE], 0.02, 1.0)
+    return _find_view(body.keypoints[_FACE], np.asarray(FACE_WEIGHTS * sure, np.float64)), np.asarray(sure)
+
+
+def read_yaw(body: Body) -> float:
+    """Return how far the photo's head is turned, in degrees, positive to the right of the picture."""
+    return _view_of(body)[0].yaw
+
+
 def _relief(view: _View, points: Array) -> npt.NDArray[np.float64]:
     """Relief of points (N, 2) in half distances of the ears."""
     sin, cos = np.sin(np.radians(view.yaw)), np.cos(np.radians(view.yaw))
@@ -145,8 +156,8 @@ def measure_head(body: Body, mesh: LayerMesh) -> HeadRelief:
     Returns:
         The relief; its limit is 0 where there is no face to turn.
     """
-    face, sure = body.keypoints[_FACE], np.clip(body.confidence[_FACE], 0.02, 1.0)
-    view = _find_view(face, np.asarray(FACE_WEIGHTS * sure, np.float64))
+    view, sure = _view_of(body)
+    face = body.keypoints[_FACE]
     on_sheet = np.zeros(len(mesh.source_xy), bool)
     on_sheet[mesh.triangles[mesh.triangle_layer == Layer.TORSO]] = True
     share = smoothstep(mesh.weights[:, Part.HEAD], *_HEAD_SHARE)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
 from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_plain
+from drn_core.prior.face_mirror import fill_mirrored
 from drn_core.prior.geometry import apply_affine
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
@@ -174,17 +175,28 @@ def _layer_alpha(crop: _Crop, coverage: Float, layer: Layer) -> Float:
 
 
 def _clothed(
-    colour: UInt8, segmentation: Segmentation, trusted: npt.NDArray[np.bool_], hole: npt.NDArray[np.bool_]
-) -> tuple[UInt8, npt.NDArray[np.bool_]]:
-    """Fill what limbs hide of face, neck and garment; the rim of their own pixels is left for marching."""
+    colour: UInt8, alpha: Float, segmentation: Segmentation, trusted: npt.NDArray[np.bool_],
+    hole: npt.NDArray[np.bool_],
+) -> tuple[UInt8, Float, npt.NDArray[np.bool_]]:  # fmt: skip
+    """Fill what limbs hide of face, neck and garment; the rim of their own pixels is left for marching.
+
+    Returns:
+        Colours, coverage and what was filled.
+    """
     size_hw = (hole.shape[0], hole.shape[1])
     own, skin, garment = (
         _resize(mask.astype(np.float32), size_hw) > 0.5
         for mask in (segmentation.owned[Layer.TORSO], segmentation.skin, segmentation.garment)
     )
-    hidden = hole & ~own
+    mirrored = np.zeros_like(hole)
+    if segmentation.mirror is not None:
+        scale = size_hw[0] / len(segmentation.skin)
+        mirror = segmentation.mirror.resized(scale, 0.5 * scale - 0.5)
+        colour, alpha, mirrored = fill_mirrored(colour, alpha, trusted & skin, hole & skin, mirror)
+    hidden = hole & ~own & ~mirrored
     colour = fill_plain(colour, trusted & skin, hidden & skin)
-    return fill_garment(colour, trusted & garment, hidden & garment), hidden & (skin | garment)
+    colour = fill_garment(colour, trusted & garment, hidden & garment)
+    return colour, alpha, mirrored | (hidden & (skin | garment))
 
 
 def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UInt8:
@@ -198,7 +210,7 @@ def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UIn
     hole = (alpha > 0.02) & ~trusted & (crop.alpha > 0.3)
     colour = crop.foreground
     if layer == Layer.TORSO:
-        colour, is_filled = _clothed(colour, segmentation, trusted, hole)
+        colour, alpha, is_filled = _clothed(colour, alpha, segmentation, trusted, hole)
         trusted |= is_filled
     colour = fill_cloth(colour, trusted, hole & ~trusted)
     colour = extend_colours(colour, (trusted | hole) & (alpha > 0.02))

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
-from drn_core.prior.parts import LIMBS, Layer, Limb, Part
+from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
@@ -47,6 +48,7 @@ class Segmentation:
         body: the body, with half widths and middles of arms as traced.
         fade: per sheet of a forearm, (H, W) opacity in [0, 1] of its round end on the upper arm; 1 elsewhere.
         skin: (H, W) head and neck; garment: (H, W) the trunk's cloth without them.
+        mirror: what shows a half hidden face's other half; None where none is hidden, or the halves are not alike.
     """
 
     owned: Mapping[Layer, Mask]
@@ -58,6 +60,7 @@ class Segmentation:
     fade: Mapping[Layer, Field]
     skin: Mask
     garment: Mask
+    mirror: FaceMirror | None = None
 
 
 def pixel_grid(size_hw: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -210,6 +213,23 @@ def _fade(points: Field, body: Body, limb: Limb) -> Field:
     return np.where(body.has(limb.tip), 1.0 - smoothstep(past, *_FADE), 1.0).astype(np.float32)
 
 
+def _free_face(
+    body: Body, fields: BodyFields, points: Field, owned: dict[Layer, Mask], person: Mask, rgb: UInt8
+) -> FaceMirror | None:
+    """Find what shows the other half of a face behind a hand, and give to the arm what it tells to be the arm's."""
+    sheets = [layer for layer in owned if is_arm_layer(layer) and owned[layer].any()]
+    if not sheets:
+        return None
+    arms, away = np.logical_or.reduce([owned[layer] for layer in sheets]), fields.parts[Part.HEAD]
+    mirror = find_face_mirror(body, rgb, person, arms, away, points)
+    if mirror is not None:
+        stray = strangers(body, mirror, owned[Layer.TORSO], person, arms, away, points)
+        nearest = np.stack([distance_to(owned[layer]) for layer in sheets]).argmin(0)
+        for index, layer in enumerate(sheets):
+            _give(owned, layer, stray & (nearest == index))
+    return mirror
+
+
 def _skin_and_garment(body: Body, fields: BodyFields, points: Field) -> tuple[Mask, Mask]:
     """Head and neck, and the trunk below them down to the hips."""
     skin = (fields.parts[Part.HEAD] < 1.0) | (neck_column(body, points) & (fields.along_trunk < 0.0))
@@ -280,7 +300,8 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     if outlines:
         _return_slivers(body, owned, near, _beside_arms(fields))
-    wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb)
+    mirror = _free_face(body, fields, points, owned, person, rgb)
+    wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)
     masks = {Layer.TORSO: (wanted, trusted)}
     for limb in LIMBS:
         masks |= _limb_masks(body, fields, points, owned, person, limb)
@@ -296,4 +317,5 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         fade={limb.lower_layer: _fade(points, body, limb) for limb in LIMBS if limb.is_arm},
         skin=skin,
         garment=garment,
+        mirror=mirror,
     )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask
 from drn_core.prior.cloth import extend_colours
+from drn_core.prior.face_mirror import FaceMirror, distance_to, hidden_head
 from drn_core.prior.geometry import segment_distance, unit
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.parts import LIMBS, Layer, Part, is_arm_layer
@@ -22,14 +23,14 @@ UInt8 = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
 
 _EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
-# What is hidden within this many half widths of the head is the head's.
-_HEAD_CORE = 0.5
 # Half width of the neck against that of the head.
 _NECK_WIDTH = 0.45
 # Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
 _UNMIXED = 0.5
 # How far down the trunk the hips begin, and how much a trunk may widen upwards there.
 _HIPS, _LEAN = 0.85, 0.5
+# Rim of a hand before a face that can be completed, in half widths of the head.
+_SEAM = 0.05
 # By about so many pixels the trunk runs on under the limbs beside it.
 _OVERLAP = 9
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
@@ -46,8 +47,9 @@ def _arms(owned: Mapping[Layer, Mask]) -> Mask:
 
 
 def trunk_masks(
-    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, rgb: UInt8
-) -> tuple[Mask, Mask]:
+    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, rgb: UInt8,
+    mirror: FaceMirror | None = None,
+) -> tuple[Mask, Mask]:  # fmt: skip
     """Find what the torso sheet covers, and which of it shows its own colour.
 
     Args:
@@ -57,12 +59,14 @@ def trunk_masks(
         owned: per sheet, (H, W) the pixels it shows in the photo.
         person: (H, W).
         rgb: (H, W, 3).
+        mirror: what shows a half hidden face's other half.
 
     Returns:
         (H, W) the pixels it covers; (H, W) those whose colour may be shown and used to fill the rest.
     """
     own, arms = owned[Layer.TORSO], _arms(owned)
-    head = _hidden_head(body, fields, points, own, person)
+    away = fields.parts[Part.HEAD]
+    head = person & hidden_head(body, away, points, own, mirror)
     wanted = own | head | (person & ((fields.torso < 0.9) | neck_column(body, points))) | _under_arms(body, owned)
     wanted = _without_hangers(body, fields, points, own, wanted, person) | head
     side = 2 * round(_MIXED_RIM * body.torso_length) + 1
@@ -79,7 +83,10 @@ def trunk_masks(
         trusted |= joint if limb.is_arm else joint & ~rim
     covers, shows = _seat(body, fields, points, owned, person)
     wanted, trusted = wanted | covers, trusted | shows
-    return wanted, trusted | _unmixed(rgb, own & ~trusted, trusted, arms)
+    trusted = trusted | _unmixed(rgb, own & ~trusted, trusted, arms)
+    if mirror is not None:  # nothing of a hand's edge need stay
+        trusted &= (away > 1.0) | (distance_to(arms) > _SEAM * body.radii[Part.HEAD])
+    return wanted, trusted
 
 
 def _seat(
@@ -135,18 +142,6 @@ def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
     core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
     margin = cv2.dilate(core, np.ones((2 * _OVERLAP, 2 * _OVERLAP), np.uint8)) > 0
     return np.asarray(margin & np.logical_or.reduce(front))
-
-
-def _hidden_head(body: Body, fields: BodyFields, points: Field, own: Mask, person: Mask) -> Mask:
-    """What an arm may hide of the head: its middle, and beyond that what the head's other side shows."""
-    ears = body.keypoints[list(_EARS)]
-    middle, up = ears.mean(0), unit(ears.mean(0) - body.neck)
-    offset = points - middle.astype(np.float32)
-    along = (offset @ up.astype(np.float32))[..., None] * up.astype(np.float32)
-    mirrored = middle.astype(np.float32) + 2 * along - offset
-    seen = cv2.remap(own.astype(np.float32), mirrored, None, cv2.INTER_LINEAR) > 0.5
-    away = fields.parts[Part.HEAD]
-    return np.asarray(person & ((away < _HEAD_CORE) | ((away < 1.0) & seen)))
 
 
 def neck_column(body: Body, points: Field) -> Mask:

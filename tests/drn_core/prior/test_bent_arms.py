@@ -12,13 +12,13 @@ import torch
 
 from drn_core.prior.body import measure_body, measure_fields, middle_bones
 from drn_core.prior.cloth import fill_garment, fill_plain
+from drn_core.prior.face_mirror import hidden_head
 from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import PriorRenderer
 from drn_core.prior.segmentation import Segmentation, pixel_grid, segment_layers
 from drn_core.prior.transforms import part_transforms
-from drn_core.prior.trunk import _hidden_head
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints
 
@@ -187,6 +187,7 @@ def test_what_a_hand_hides_of_a_head_is_as_wide_as_its_other_side() -> None:
     head, hand = np.zeros(SIZE_HW, np.uint8), np.zeros(SIZE_HW, np.uint8)
     cv2.ellipse(head, (180, 66), (24, 30), 0, 0, 360, 1, -1)
     cv2.circle(hand, (212, 62), 26, 1, -1)
-    claimed = _hidden_head(body, measure_fields(body, points), points, (head & ~hand) > 0, (head | hand) > 0)
+    away = measure_fields(body, points).parts[Part.HEAD]
+    claimed = ((head | hand) > 0) & hidden_head(body, away, points, (head & ~hand) > 0, None)
     assert claimed[(hand & head) > 0].mean() > 0.95
     assert claimed[(hand & ~head) > 0].mean() < 0.05
