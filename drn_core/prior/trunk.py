@@ -27,8 +27,8 @@ _EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
 _NECK_WIDTH = 0.45
 # Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
 _UNMIXED = 0.5
-# How far down the trunk the hips begin, and how much a trunk may widen upwards there.
-_HIPS, _LEAN = 0.85, 0.5
+# By how much a trunk may widen upwards.
+_LEAN = 0.5
 # Rim of a hand before a face that can be completed, in half widths of the head.
 _SEAM = 0.05
 # By about so many pixels the trunk runs on under the limbs beside it.
@@ -44,6 +44,12 @@ def joint_disc(points: Field, body: Body, joint: int, radius: float) -> Mask:
 
 def _arms(owned: Mapping[Layer, Mask]) -> Mask:
     return np.asarray(np.logical_or.reduce([mask for layer, mask in owned.items() if is_arm_layer(layer)]))
+
+
+def _legs(owned: Mapping[Layer, Mask]) -> Mask:
+    return np.asarray(
+        np.logical_or.reduce([owned[layer] for limb in LIMBS if not limb.is_arm for layer in limb.layers])
+    )
 
 
 def trunk_masks(
@@ -68,7 +74,7 @@ def trunk_masks(
     away = fields.parts[Part.HEAD]
     head = person & hidden_head(body, away, points, own, mirror)
     wanted = own | head | (person & ((fields.torso < 0.9) | neck_column(body, points))) | _under_arms(body, owned)
-    wanted = _without_hangers(body, fields, points, own, wanted, person) | head
+    wanted = (wanted & _standing(body, fields, points, own | _legs(owned), arms)) | head
     side = 2 * round(_MIXED_RIM * body.torso_length) + 1
     rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     trusted = own & ~rim
@@ -103,26 +109,27 @@ def _seat(
     return person & ((thighs < 0.95) | lap_mask(body, (person.shape[0], person.shape[1]))), np.zeros_like(person)
 
 
-def _without_hangers(body: Body, fields: BodyFields, points: Field, own: Mask, wanted: Mask, person: Mask) -> Mask:
-    """Take off what would hang on below the armpit when the arm before it is raised.
+def _standing(body: Body, fields: BodyFields, points: Field, seen: Mask, arms: Mask) -> Mask:
+    """Where a trunk can be (H, W): it stands on its own lower part and the legs.
 
-    A trunk stands on its own lower part: what is hidden is only covered where a way down and a little inwards, inside
-    the person, leads to the trunk's own pixels or to the hips. Where it leads to background, the trunk's side is seen
-    further in.
+    What an arm hides is covered only where a way down and a little inwards, along the arm, leads to what is seen of
+    them. Where it leads to background, the trunk's side is seen further in; what were covered there would hang on
+    below the armpit when the arm is raised.
     """
     down = unit(body.pelvis - body.neck)
     across = np.array((-down[1], down[0]))
     is_left = (points - body.neck.astype(np.float32)) @ across.astype(np.float32) < 0.0
-    stands = own | (person & (fields.along_trunk > _HIPS))
-    stands[-1] |= person[-1]
+    stands = seen.copy()
+    if not body.has_legs:
+        stands[-1] |= arms[-1]  # the frame cuts trunk and arms
     kernels = [_steps(down, unit(down + inwards * _LEAN)) for inwards in (across, -across)]
     for _ in range(round(body.torso_length)):
         left, right = (cv2.dilate(stands.astype(np.uint8), kernel) > 0 for kernel in kernels)
-        more = person & np.where(is_left, left, right)
+        more = arms & np.where(is_left, left, right)
         if (more <= stands).all():
             break
         stands |= more
-    return wanted & (own | stands | (fields.along_trunk < 0.0))
+    return np.asarray(stands | (fields.along_trunk < 0.0) | ~arms)
 
 
 def _steps(*ways: npt.NDArray[np.float64]) -> UInt8:

@@ -8,7 +8,7 @@ import pytest
 
 from drn_core.prior.body import Body, BodyFields, measure_body, measure_fields
 from drn_core.prior.segmentation import pixel_grid
-from drn_core.prior.trunk import _without_hangers
+from drn_core.prior.trunk import _standing
 from tests.helpers.figure import SIZE_HW, figure
 
 
@@ -31,7 +31,7 @@ def _covered(measured: tuple[Body, BodyFields, np.ndarray], own: np.ndarray, arm
     body, fields, points = measured
     person = own | arm
     wanted = person & _mask((120, 110), (240, 110), (240, 240), (120, 240))
-    return _without_hangers(body, fields, points, own, wanted, person)
+    return wanted & _standing(body, fields, points, own, arm)
 
 
 def test_nothing_hangs_below_an_armpit(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
@@ -57,6 +57,7 @@ def test_what_lies_behind_an_arm_on_the_belly_is_covered(measured: tuple[Body, B
 
 
 def test_an_arm_hanging_beside_the_hips_hides_trunk(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
-    own = _mask((150, 110), (195, 110), (195, 235), (150, 235))
-    arm = _mask((196, 110), (215, 110), (215, 239), (196, 239))
-    assert _covered(measured, own, arm)[arm & _mask((196, 120), (212, 120), (212, 220), (196, 220))].all()
+    trunk_and_legs = _mask((150, 110), (195, 110), (195, 230), (210, 231), (210, 300), (150, 300))
+    arm = _mask((196, 110), (215, 110), (215, 270), (196, 270)) & ~trunk_and_legs
+    covered = _covered(measured, trunk_and_legs, arm)
+    assert covered[arm & _mask((196, 120), (208, 120), (208, 220), (196, 220))].all()
