@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from drn_core.prior.render import PriorFrame
+from drn_core.prior.person import PersonLayers
+from drn_core.prior.render import PriorFrame, pose_vertices
 from retarget.pipeline.source import SourceModel
 from retarget.records import FloatArray, UInt8Array
 
@@ -41,6 +42,7 @@ class SourceRoom:
         unit = source.person.body.torso_length * 2.6 / 512  # a torso is about 1 / 2.6 of a standing person
         self._limits = (_STILL * max(unit, 0.5), _MOVED * max(unit, 0.5))
         self._reach = max(3, 2 * round(6 * max(unit, 0.5) / _STRIDE * 2) + 1)
+        self._nearest = _NearestVertices(source.person, (source.plate.shape[0], source.plate.shape[1]))
 
     def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
         """Return the (H, W, 3) background behind a posed person."""
@@ -85,7 +87,39 @@ class SourceRoom:
             cv2.blur(still, near) / np.maximum(near_seen, 1e-3),
             cv2.blur(still, far) / np.maximum(cv2.blur(seen, far), 1e-3),
         )
+        moved = np.hypot(*(person.target_xy - self._nearest.rest_xy).T)
+        share = np.minimum(share, self._nearest.least(np.clip((high - moved) / (high - low), 0.0, 1.0), self._reach))
         return np.asarray(cv2.resize(share * share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+class _NearestVertices:
+    """Which part of the person was nearest to each place of the room in the photo: with it, its shadow and its rim go.
+
+    Attributes:
+        rest_xy: (V, 2) the mesh in the photo's own pose.
+    """
+
+    def __init__(self, person: PersonLayers, size_hw: tuple[int, int]) -> None:
+        joints = person.body.keypoints if person.photo_joints is None else person.photo_joints
+        self.rest_xy = pose_vertices(person, joints)
+        height, width = (-(-side // _STRIDE) for side in size_hw)
+        columns, rows = np.clip(np.rint(self.rest_xy / _STRIDE).astype(int), 0, (width - 1, height - 1)).T
+        cells = rows * width + columns
+        self._order = np.argsort(cells, kind="stable")
+        self._cells, self._starts = np.unique(cells[self._order], return_index=True)
+        is_free = np.ones(height * width, np.uint8)
+        is_free[self._cells] = 0
+        _, label = cv2.distanceTransformWithLabels(
+            is_free.reshape(height, width), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        of_label = np.zeros(int(label.max()) + 1, np.int64)
+        of_label[label.ravel()[self._cells]] = np.arange(len(self._cells))
+        self._of_place = of_label[label]
+
+    def least(self, values: FloatArray, reach: int) -> FloatArray:
+        """Return (h, w) the least of the values (V,) of the nearest vertices, on every `_STRIDE`-th pixel."""
+        of_cell = np.minimum.reduceat(values[self._order].astype(np.float32), self._starts)
+        return np.asarray(cv2.blur(of_cell[self._of_place], (reach, reach)), np.float32)
 
 
 def _unmixed(source: SourceModel) -> UInt8Array:

@@ -22,7 +22,7 @@ from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.watermark import Watermark
 from retarget.video.writer import VideoWriter
-from tests.helpers.figure import SIZE_HW, figure, joints
+from tests.helpers.figure import SIZE_HW, figure, joints, raise_left_arm
 
 PLATE = (10, 20, 30)
 
@@ -58,6 +58,18 @@ def test_the_photos_pose_keeps_what_was_cleared_further_off(source: SourceModel)
 def test_a_person_who_moved_away_leaves_the_filled_room(source: SourceModel) -> None:
     room = SourceRoom(source).at(0.0, _posed(source, joints() + np.array([60, 0])))
     assert (room[200, 100] == PLATE).all()
+
+
+def test_nothing_of_a_raised_hand_stays_where_it_was(source: SourceModel) -> None:
+    room = SourceRoom(source).at(0.0, _posed(source, raise_left_arm(joints(), 60.0)))
+    away = cv2.distanceTransform((source.matte.alpha < 0.01).astype(np.uint8), cv2.DIST_L2, 5)
+    beside = (away > 0) & (away < 12)
+    hand = np.zeros_like(beside)
+    hand[225:262, 296:328] = True
+    assert (room[hand & beside] == PLATE).all()
+    feet = np.zeros_like(beside)
+    feet[400:438, 100:260] = True
+    assert (np.abs(room.astype(int) - source.rgb).max(-1)[feet & beside] <= 3).mean() > 0.9
 
 
 def test_a_picture_covers_a_size_without_distortion() -> None:
