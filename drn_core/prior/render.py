@@ -135,7 +135,7 @@ class PriorRenderer:
         Returns:
             The prior in its window.
         """
-        window = self._window(target_xy)
+        window = self.window_of(target_xy)
         offset = np.array([window[1], window[0]], np.float32)
         vertex_depth = self._person.mesh.weights @ part_depths(depth)
         raster = ops.rasterize_prior(
@@ -199,7 +199,8 @@ class PriorRenderer:
         )[0]
         return _set_in(np.zeros((*self._size_hw, 4), np.uint8), frame.window, painted)
 
-    def _window(self, target_xy: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
+    def window_of(self, target_xy: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
+        """Return the part (y0, x0, y1, x1), half-open, of the frame that posed vertices (V, 2) reach."""
         height, width = self._size_hw
         low = np.floor(target_xy.min(0)).astype(int) - 1
         high = np.ceil(target_xy.max(0)).astype(int) + 2

@@ -44,9 +44,10 @@ _WINDOW_MARGIN = 24
 # as this.
 _FACE_NEAR, _HEAD_REACH = 0.8, 1.5
 _LEAST_SHARE = 0.01
-# A second look starts from where the first one led: flow is found better where pictures already agree, and what the
-# averages of the first look cut down is made up for. A third gains a quarter of what the second does.
-_ROUNDS = 2
+# Flow is found better where pictures already agree, and what the averages of one look cut down the next makes up for.
+# Each frame's look starts from this share of where the frame before led (all of it holds on to errors); a frame without
+# one before it is looked at twice.
+_KEPT = 0.75
 # Weight of "no motion" among the readings, in readings: what is hardly seen stays with its skeleton.
 _STILL = 0.05
 
@@ -85,14 +86,14 @@ class PosedSurface:
     """A tracked person's layers in the pose of one frame.
 
     Attributes:
-        frame: the posed layers.
+        target_xy: (V, 2) float32, the posed vertices.
         area: (y0, x0, y1, x1), half-open: the part of the frame that they are compared with.
         scale: size of the person in the frame over its size in the layers.
         depth: (33,) depth of the joints, pixels.
         order: (9,) layer ids, back to front.
     """
 
-    frame: PriorFrame
+    target_xy: Float
     area: tuple[int, int, int, int]
     scale: float
     depth: Array
@@ -101,8 +102,6 @@ class PosedSurface:
 
 class SurfaceTracker:
     """Compares one person's layers, posed by skeletons, with the frames that the skeletons were read from.
-
-    Several threads may measure at once.
 
     Args:
         person: the layers, made of one of the frames.
@@ -133,8 +132,7 @@ class SurfaceTracker:
             The posed layers, and where in the frame they have to be looked for.
         """
         target_xy = pose_vertices(self._person, keypoints, confidence, scale)
-        posed = self._renderer.rasterize(target_xy, depth, order)
-        y0, x0, y1, x1 = posed.window
+        y0, x0, y1, x1 = self._renderer.window_of(target_xy)
         height, width = self._size_hw
         area = (
             max(y0 - _WINDOW_MARGIN, 0),
@@ -142,46 +140,43 @@ class SurfaceTracker:
             min(y1 + _WINDOW_MARGIN, height),
             min(x1 + _WINDOW_MARGIN, width),
         )
-        return PosedSurface(posed, area, scale, depth, order)
+        return PosedSurface(target_xy, area, scale, depth, order)
 
-    def measure(self, posed: PosedSurface, shown: UInt8) -> Float:
+    def measure(self, posed: PosedSurface, shown: UInt8, before: Float | None = None) -> Float:
         """Compare the posed layers with what the frame shows.
 
         Args:
             posed: the layers in the frame's pose.
             shown: (h, w) uint8, the frame's grey levels in `posed.area`.
+            before: (K, 3) what was read of the frame before; None where there is none.
 
         Returns:
             (K, 3): at each control point the sums of dx, dy (pixels, weighted) and of the weights.
         """
-        readings = self._compare(posed, shown)
-        for _ in range(_ROUNDS - 1):
-            moved = readings[:, :2] / (readings[:, 2:] + _STILL)
-            readings = self._compare(self._displaced(posed, moved), shown)
-            readings[:, :2] += readings[:, 2:] * moved
-        return readings
+        if before is None:
+            start = _displacement(self._look(posed, np.zeros((len(self.controls), 2), np.float32), shown))
+        else:
+            start = np.float32(_KEPT) * _displacement(before)
+        return self._look(posed, start, shown)
 
-    def _displaced(self, posed: PosedSurface, displacement: Float) -> PosedSurface:
-        """Move the posed layers by the displacement (K, 2) of the control points, within the area."""
-        limit = _WINDOW_MARGIN - 2
-        target_xy = posed.frame.target_xy + np.clip(self._own_followers @ displacement, -limit, limit)
-        frame = self._renderer.rasterize(target_xy.astype(np.float32), posed.depth, posed.order)
-        return replace(posed, frame=frame)
-
-    def _compare(self, posed: PosedSurface, shown: UInt8) -> Float:
-        """One round of `measure`."""
-        target_xy = posed.frame.target_xy
+    def _look(self, posed: PosedSurface, start: Float, shown: UInt8) -> Float:
+        """Read, as in `measure`, from a displacement (K, 2) of the control points on."""
+        reach = _WINDOW_MARGIN - 2
+        target_xy = (posed.target_xy + np.clip(self._own_followers @ start, -reach, reach)).astype(np.float32)
+        frame = self._renderer.rasterize(target_xy, posed.depth, posed.order)
         pixel = np.round(target_xy).astype(np.int64) - posed.area[1::-1]
-        seen = np.flatnonzero(self._is_seen(posed.frame, target_xy))
+        seen = np.flatnonzero(self._is_seen(frame))
         readings = np.zeros((len(target_xy), 3), np.float32)
         limit = _LONGEST * self._height_px * posed.scale
-        readings[seen] = self._read(self._drawn(posed, shown), shown, pixel[seen], limit)
-        return np.asarray(self._gather @ readings, np.float32)
+        readings[seen] = self._read(self._drawn(frame, posed.area, shown), shown, pixel[seen], limit)
+        gathered = np.asarray(self._gather @ readings, np.float32)
+        gathered[:, :2] += gathered[:, 2:] * start
+        return gathered
 
     @staticmethod
     def _read(drawn: UInt8, shown: UInt8, pixels: npt.NDArray[np.int64], limit: float) -> Float:
         """Flow from the drawn to the shown picture at pixels (N, 2), times its weight, and the weight: (N, 3)."""
-        matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)  # one for each thread; costs nothing
+        matcher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         flow = matcher.calc(drawn, shown, None)[pixels[:, 1], pixels[:, 0]]
         back = matcher.calc(shown, drawn, None)
         ends = (pixels + flow).astype(np.float32)
@@ -195,20 +190,20 @@ class SurfaceTracker:
         weight *= 1.0 - np.clip((np.hypot(*flow.T) - limit) / limit, 0.0, 1.0)
         return np.column_stack([flow * weight[:, None], weight]).astype(np.float32)
 
-    def _drawn(self, posed: PosedSurface, shown: UInt8) -> UInt8:
+    def _drawn(self, frame: PriorFrame, area: tuple[int, int, int, int], shown: UInt8) -> UInt8:
         """The posed layers over what the frame shows, (h, w) grey levels."""
-        (y0, x0, y1, x1), (top, left) = posed.frame.window, posed.area[:2]
+        (y0, x0, y1, x1), (top, left) = frame.window, area[:2]
         window = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
         behind = cv2.cvtColor(shown[window], cv2.COLOR_GRAY2RGB)
-        painted = self._renderer.paint_window(posed.frame, torch.from_numpy(behind)).numpy()
+        painted = self._renderer.paint_window(frame, torch.from_numpy(behind)).numpy()
         drawn = shown.copy()
         drawn[window] = cv2.cvtColor(painted, cv2.COLOR_RGB2GRAY)
         return drawn
 
-    def _is_seen(self, posed: PriorFrame, target_xy: Float) -> npt.NDArray[np.bool_]:
+    def _is_seen(self, frame: PriorFrame) -> npt.NDArray[np.bool_]:
         """Which vertices lie on top, (V,)."""
-        top = posed.raster.layer[0, 0].numpy()
-        pixel = np.round(target_xy).astype(int) - (posed.window[1], posed.window[0])
+        top = frame.raster.layer[0, 0].numpy()
+        pixel = np.round(frame.target_xy).astype(int) - (frame.window[1], frame.window[0])
         inside = ((pixel >= 0) & (pixel < top.shape[::-1])).all(1)
         x, y = np.where(inside[:, None], pixel, 0).T
         return np.asarray(inside & (top[y, x] == self._layers))
@@ -288,6 +283,11 @@ class SurfaceTracker:
             return csr_matrix(shape, dtype=np.float32)
         entries = (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
         return csr_matrix(entries, shape=shape)
+
+
+def _displacement(readings: Float) -> Float:
+    """Where readings (..., K, 3) lead: (..., K, 2) pixels."""
+    return np.asarray(readings[..., :2] / (readings[..., 2:] + np.float32(_STILL)), np.float32)
 
 
 def _patches(grey: UInt8, centres: Float) -> Float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -12,9 +10,10 @@ import numpy as np
 from drn_core.prior.geometry import fit_similarity
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
-from drn_core.prior.surface import SurfaceMotion, SurfaceTracker
+from drn_core.prior.surface import PosedSurface, SurfaceMotion, SurfaceTracker
 from retarget.config import PoseConfig
 from retarget.errors import PersonNotFoundError
+from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.transfer import TransferredTrack
 from retarget.pose.photo import estimate_photo
@@ -30,7 +29,6 @@ _LEAST_HEIGHT: Final = 64
 _DECODED_HEIGHT: Final = 1080
 """Higher frames are shrunk while they are decoded; lower ones later, where the person is, which costs a third."""
 _SIGMA_SECONDS: Final = 0.035
-_NUM_THREADS: Final = 2
 _PHOTO_READS: Final = 2
 _SURE: Final = 0.5
 
@@ -104,7 +102,7 @@ def _driver_layers(picture: UInt8Array, track: PoseTrack, reference: int, scale:
 
 
 class _Comparison:
-    """All frames of a driver against its layers, in several threads."""
+    """All frames of a driver against its layers: decoded and posed in one thread, compared in another."""
 
     def __init__(
         self,
@@ -124,33 +122,29 @@ class _Comparison:
     def run(self, frames: Iterator[Frame], progress: Callable[[int], None] | None) -> FloatArray:
         """Return the readings, (T, K, 3)."""
         readings = np.zeros((len(self._keypoints), len(self.tracker.controls), 3), np.float32)
-        waiting: deque[tuple[int, Future[FloatArray]]] = deque()
 
-        def take_oldest() -> None:
-            index, reading = waiting.popleft()
-            readings[index] = reading.result()
+        def compare(item: tuple[int, PosedSurface, UInt8Array]) -> None:
+            index, posed, shown = item
+            before = readings[index - 1] if index and self._is_detected[index - 1] else None
+            readings[index] = self.tracker.measure(posed, shown, before)
             if progress is not None:
                 progress(index + 1)
 
-        with ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="surface") as pool:
-            for frame in frames:
-                if frame.index >= len(readings):
-                    break
-                if self._is_detected[frame.index]:
-                    waiting.append((frame.index, pool.submit(self._measure, frame)))
-                if len(waiting) > 2 * _NUM_THREADS:
-                    take_oldest()
-            while waiting:
-                take_oldest()
+        consume_behind(self._posed(frames), compare)
         return readings
 
-    def _measure(self, frame: Frame) -> FloatArray:
-        index = frame.index
-        posed = self.tracker.pose(
-            self._keypoints[index],
-            self._depth[index],
-            self._orders[index],
-            float(self._relative_size[index]),
-            self._confidence[index],
-        )
-        return self.tracker.measure(posed, shrunk_part(frame.rgb, posed.area, self._size_hw, is_grey=True))
+    def _posed(self, frames: Iterator[Frame]) -> Iterator[tuple[int, PosedSurface, UInt8Array]]:
+        """Pose the layers for each frame that shows somebody; what the frame shows around them, in grey."""
+        for frame in frames:
+            index = frame.index
+            if index >= len(self._keypoints):
+                return
+            if self._is_detected[index]:
+                posed = self.tracker.pose(
+                    self._keypoints[index],
+                    self._depth[index],
+                    self._orders[index],
+                    float(self._relative_size[index]),
+                    self._confidence[index],
+                )
+                yield index, posed, shrunk_part(frame.rgb, posed.area, self._size_hw, is_grey=True)
