@@ -11,12 +11,10 @@ from drn_core.prior.geometry import fit_similarity
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
 from drn_core.prior.surface import PosedSurface, SurfaceMotion, SurfaceTracker
-from retarget.config import PoseConfig
-from retarget.errors import PersonNotFoundError
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.transfer import TransferredTrack
-from retarget.pose.photo import estimate_photo
+from retarget.pose.photo import estimate_again
 from retarget.pose.shrinking import shrunk_part
 from retarget.records import FloatArray, Frame, PoseTrack, UInt8Array
 
@@ -89,12 +87,8 @@ def _compared_scale(track: PoseTrack, reference: int) -> float:
 def _driver_layers(picture: UInt8Array, track: PoseTrack, reference: int, scale: float) -> PersonLayers | None:
     pose = track.pose_at(reference)
     keypoints = pose.keypoints * scale
-    middle = np.average(keypoints, axis=0, weights=pose.confidence + 1e-3)
-    config = PoseConfig(person=f"point:{middle[0]:.0f},{middle[1]:.0f}", photo_reads=_PHOTO_READS)
-    try:
-        mask = estimate_photo(picture, config, where="the driver's reference frame").mask
-    except PersonNotFoundError:
-        return None
+    person = estimate_again(picture, keypoints, num_reads=_PHOTO_READS)
+    mask = None if person is None else person.mask
     if mask is None or not (mask > _SURE).any():
         return None
     alpha = np.clip((mask - 0.3) / 0.4, 0.0, 1.0).astype(np.float32)

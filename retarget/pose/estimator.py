@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from drn_core.skeleton import JOINT_INDEX
 from retarget.records import FloatArray, Pose, UInt8Array
 
 __all__ = ["Box", "Detection", "PoseEstimator", "Region", "box_iou", "person_box", "resize_pose", "size_of"]
@@ -16,6 +17,9 @@ __all__ = ["Box", "Detection", "PoseEstimator", "Region", "box_iou", "person_box
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels."""
 
+_HIPS: Final = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
+_SHOULDERS: Final = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
+_REGION_REACH: Final = 2.7
 _STEADY_CHANGE: Final = 0.04
 """Change of a region, in its own size, that is followed half way."""
 
@@ -35,6 +39,18 @@ class Region:
     size_px: float
     rotation: float = 0.0
     score: float = 1.0
+
+    @classmethod
+    def of_skeleton(cls, keypoints: FloatArray) -> Region:
+        """Return where a person with these joints (33, 2) is to be looked for.
+
+        BlazePose turns regions about the hips, and draws a circle round the body: on nine clips 2.5 to 2.8 times as
+        wide as the farthest joint is away.
+        """
+        hips, shoulders = (keypoints[list(joints)].mean(axis=0).astype(np.float64) for joints in (_HIPS, _SHOULDERS))
+        up = shoulders - hips
+        reach = float(np.hypot(*(keypoints - hips).T).max())
+        return cls((float(hips[0]), float(hips[1])), _REGION_REACH * reach, math.atan2(up[0], -up[1]))
 
     def jittered(self, shift_xy: tuple[float, float], scale: float, turn: float) -> Region:
         """Return the region shifted by fractions of its size, scaled, and turned by radians."""

@@ -15,7 +15,7 @@ from retarget.pose.estimator import Detection, PoseEstimator, Region, person_box
 from retarget.pose.people import PersonChoice, choose_person, find_people
 from retarget.records import FloatArray, Pose, PoseTrack, UInt8Array
 
-__all__ = ["estimate_photo", "track_of_pose"]
+__all__ = ["estimate_again", "estimate_photo", "track_of_pose"]
 
 _REGION_REFINEMENTS: Final = 3
 """A region found by the detector is redrawn from the skeleton inside it, as happens over the frames of a video."""
@@ -78,6 +78,32 @@ def _estimate(
         person = estimator.estimate(rgb, person.region) or person
     readings = _jittered_readings(rgb, person.region, config.photo_reads, estimator)
     return replace(_median(readings or [person], region=person.region), num_others=len(people) - 1)
+
+
+def estimate_again(
+    rgb: UInt8Array, keypoints: FloatArray, *, num_reads: int, estimator: PoseEstimator | None = None
+) -> Detection | None:
+    """Read a person whose skeleton is known, with mask; nobody is looked for.
+
+    Args:
+        rgb: (H, W, 3) uint8 sRGB, upright.
+        keypoints: (33, 2) the skeleton, pixels.
+        num_reads: number of readings, as for `estimate_photo`.
+        estimator: reads skeletons; None opens MediaPipe's for this call.
+
+    Returns:
+        The person; None where nobody is recognised.
+    """
+    if estimator is None:
+        from retarget.pose.mediapipe_estimator import MediaPipeEstimator
+
+        with MediaPipeEstimator() as own_estimator:
+            return estimate_again(rgb, keypoints, num_reads=num_reads, estimator=own_estimator)
+    first = estimator.estimate(rgb, Region.of_skeleton(keypoints), with_mask=True)
+    if first is None:
+        return None
+    readings = _jittered_readings(rgb, first.region, num_reads, estimator)
+    return _median(readings or [first], region=first.region)
 
 
 def track_of_pose(pose: Pose) -> PoseTrack:

@@ -10,7 +10,7 @@ import pytest
 from retarget.config import PoseConfig
 from retarget.errors import PersonNotFoundError
 from retarget.pose.estimator import Detection, Region
-from retarget.pose.photo import estimate_photo, track_of_pose
+from retarget.pose.photo import estimate_again, estimate_photo, track_of_pose
 from tests.helpers.pose import BoxEstimator, BoxPerson, picture_of
 
 
@@ -60,6 +60,28 @@ def test_a_large_photo_is_read_in_a_copy_and_answered_at_its_size() -> None:
 def test_nobody_in_the_photo() -> None:
     with pytest.raises(PersonNotFoundError, match=r"no person found in me\.jpg - use a picture in which head"):
         estimate_photo(picture_of([]), estimator=BoxEstimator(), where="me.jpg")
+
+
+def test_a_known_person_is_read_among_others_without_a_search() -> None:
+    known, estimator = BoxPerson(1, 220), BoxEstimator()
+    picture = picture_of([BoxPerson(0, 80, scale=1.5), known])
+    found = estimate_again(picture, known.keypoints + 3, num_reads=2, estimator=estimator)
+    assert found is not None
+    assert found.mask is not None
+    assert found.pose.keypoints[[11, 12], 0].mean() == pytest.approx(220, abs=2)
+    assert estimator.num_estimates == 3
+    assert estimate_again(picture, known.keypoints - 500, num_reads=2, estimator=estimator) is None
+
+
+def test_a_region_is_turned_with_the_trunk_and_holds_the_body() -> None:
+    upright = BoxPerson(0, 200).keypoints
+    hips = upright[[23, 24]].mean(axis=0)
+    angle = np.radians(30)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    region = Region.of_skeleton(((upright - hips) @ turn.T + hips).astype(np.float32))
+    assert region.center_xy == pytest.approx(tuple(hips), abs=1e-3)
+    assert region.rotation - Region.of_skeleton(upright).rotation == pytest.approx(angle, abs=1e-4)
+    assert region.size_px > 2 * np.linalg.norm(upright - hips, axis=1).max()
 
 
 def test_joints_just_outside_keep_some_trust() -> None:
