@@ -10,7 +10,7 @@ from drn_core.prior.geometry import Array
 from drn_core.prior.parts import LIMBS, NUM_PARTS, SEGMENTS, Layer, Part
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 
-__all__ = ["keep_hidden", "layer_depths", "part_depths", "stable_orders"]
+__all__ = ["keep_hidden", "keep_shown", "layer_depths", "part_depths", "stable_orders"]
 
 _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
 _HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
@@ -20,6 +20,8 @@ _HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
 _ARM_BIAS, _LEG_BIAS = -0.25, 0.35
 # A hidden sheet begins this far behind the trunk, unless the driver has it nearer than the second figure.
 _HIDDEN_DEPTH, _CLEARLY_FRONT = 0.1, -0.6
+# A sheet that the photo shows before the trunk begins this near, unless it is estimated farther than the second figure.
+_SHOWN_DEPTH, _CLEARLY_BEHIND = -0.1, 0.3
 # The order of two layers changes only when their depths differ by this much the other way.
 _HYSTERESIS = 0.08
 
@@ -87,6 +89,25 @@ def keep_hidden(depths: npt.NDArray[np.float32], hidden: tuple[Layer, ...], refe
         at_reference = float(depths[reference, layer])
         if at_reference > _CLEARLY_FRONT:
             result[:, layer] += max(0.0, _HIDDEN_DEPTH - at_reference)
+    return result
+
+
+def keep_shown(depths: npt.NDArray[np.float32], shown: tuple[Layer, ...], reference: int) -> npt.NDArray[np.float32]:
+    """Put arms that the photo shows before the trunk there where the motion begins from the photo's pose.
+
+    Args:
+        depths: (T, 9) from `layer_depths`.
+        shown: the sheets that the photo shows where the trunk would be seen without them.
+        reference: the frame that is laid onto the photo.
+
+    Returns:
+        (T, 9) float32.
+    """
+    result = depths.copy()
+    for layer in shown:
+        at_reference = float(depths[reference, layer])
+        if at_reference < _CLEARLY_BEHIND:
+            result[:, layer] -= max(0.0, at_reference - _SHOWN_DEPTH)
     return result
 
 

@@ -85,6 +85,7 @@ class PersonLayers:
         lengthened: the limb parts that point at the camera in the photo; they were drawn on to their true length.
         photo_joints: (33, 2) the joints in the photo's own pose, those of hidden limbs where they are hidden wholly;
             None takes the body's.
+        shown_layers: sheets of arms that the photo shows where the trunk would be seen without them.
     """
 
     textures: UInt8
@@ -96,6 +97,7 @@ class PersonLayers:
     rebuilt: tuple[Limb, ...] = ()
     lengthened: tuple[Part, ...] = ()
     photo_joints: npt.NDArray[np.float64] | None = None
+    shown_layers: tuple[Layer, ...] = ()
 
     @property
     def hidden_layers(self) -> tuple[Layer, ...]:
@@ -287,9 +289,9 @@ class _Working:
 
 
 def _meshes(body: Body, textures: UInt8, working: _Working, moved_xy: tuple[int, int], hidden: set[Layer]) -> LayerMesh:
-    """Mesh every painted sheet; vertices in photo pixels. Hidden arms don't carry the shoulder's cloth."""
+    """Mesh every painted sheet; vertices in photo pixels. Hidden limbs don't carry the trunk's cloth."""
     confidence = body.confidence.copy()
-    confidence[[limb.middle for limb in LIMBS if limb.is_arm and limb.upper_layer in hidden]] = 0.0
+    confidence[[limb.middle for limb in LIMBS if limb.upper_layer in hidden]] = 0.0
     trunk = replace(body, confidence=confidence)
     height, width = textures.shape[1:3]
     size_hw = (max(round(height * working.scale), 8), max(round(width * working.scale), 8))
@@ -385,4 +387,5 @@ def build_person(source: SourceImage) -> PersonLayers:
         rebuilt=tuple(limbs),
         lengthened=tuple(item.part for item in lengthenings),
         photo_joints=photo_joints,
+        shown_layers=tuple(layer for layer in segmentation.shown_layers if layer not in hidden),
     )

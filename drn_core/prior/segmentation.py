@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import permutations, product
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
+from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
@@ -25,6 +27,8 @@ Field = npt.NDArray[np.float32]
 
 # Within this many half widths a sheet claims what lies under another one, and has it filled in.
 _HIDDEN_REACH = 0.85
+# An arm before the trunk hides at least this share of its pixels of it.
+_SHOWN_SHARE = 0.1
 # Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
 _FADE = (0.15, 0.85)
 # Half width in torso lengths below which a piece of the trunk beside an arm is a sliver.
@@ -61,6 +65,16 @@ class Segmentation:
     skin: Mask
     garment: Mask
     mirror: FaceMirror | None = None
+
+    @property
+    def shown_layers(self) -> tuple[Layer, ...]:
+        """The sheets of arms that are seen where the trunk would be seen without them."""
+        under = self.wanted[Layer.TORSO] & ~self.trusted[Layer.TORSO]
+        return tuple(
+            layer
+            for layer, own in self.owned.items()
+            if is_arm_layer(layer) and (own & under).sum() > _SHOWN_SHARE * max(int(own.sum()), 1)
+        )
 
 
 def pixel_grid(size_hw: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -262,6 +276,16 @@ def _limb_masks(
     return masks
 
 
+def _show_owners(masks: dict[Layer, tuple[Mask, Mask]], owned: Mapping[Layer, Mask], body: Body) -> None:
+    """Let no limb be continued over what the photo shows of a limb behind it: there it is not. Changes the masks."""
+    depths = layer_depths(body, body.depth[None])[0]
+    for limb, behind in permutations(LIMBS, 2):
+        for layer, other in product(limb.layers, behind.layers):
+            if (depths[other], -other) > (depths[layer], -layer):  # in the order that ties are drawn
+                wanted, trusted = masks[layer]
+                masks[layer] = wanted & (trusted | ~owned[other]), trusted
+
+
 def _areas(body: Body, fields: BodyFields, owned: Mapping[Layer, Mask]) -> tuple[dict[Part, float], dict[Part, float]]:
     """Pixels of each limb part that would show and that do; an upper arm behind its own forearm is not hidden."""
     expected, seen = {}, {}
@@ -305,6 +329,7 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
     masks = {Layer.TORSO: (wanted, trusted)}
     for limb in LIMBS:
         masks |= _limb_masks(body, fields, points, owned, person, limb)
+    _show_owners(masks, owned, body)
     expected, seen = _areas(body, fields, owned)
     skin, garment = _skin_and_garment(body, fields, points)
     return Segmentation(

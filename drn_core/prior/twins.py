@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body
+from drn_core.prior.face_mirror import distance_to
 from drn_core.prior.geometry import perpendicular, unit
-from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
+from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part, is_arm_layer
 from drn_core.prior.segmentation import Segmentation
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
@@ -135,23 +136,35 @@ def tucked_joints(body: Body, limbs: list[Limb], person: npt.NDArray[np.bool_]) 
 
 
 def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentation:
-    """Leave to the trunk what little the photo shows of some arms' sheets.
+    """Leave to others what little the photo shows of some sheets: arms to the trunk, thighs to what lies nearest.
 
     Args:
         segmentation: the sheets.
-        layers: sheets that are made anew from elsewhere; those of legs are left alone.
+        layers: sheets that are made anew from elsewhere; of a leg's lower sheet the pixels are left alone.
 
     Returns:
-        The sheets, those of the arms empty.
+        The sheets, those of arms and thighs empty.
     """
-    given = [layer for layer in layers if is_arm_layer(layer)]
-    if not given:
-        return segmentation
-    pixels = np.logical_or.reduce([segmentation.owned[layer] for layer in given])
+    result = segmentation
+    for layer in layers:
+        limb = LIMB_OF[layer]
+        if is_arm_layer(layer):
+            result = _given(result, layer, (Layer.TORSO,))
+        elif layer == limb.upper_layer:
+            result = _given(result, layer, (Layer.TORSO, LIMBS[limb.twin].upper_layer))
+    return result
+
+
+def _given(segmentation: Segmentation, layer: Layer, takers: tuple[Layer, ...]) -> Segmentation:
+    """Give the pixels of a sheet to the nearest of others."""
+    pixels = segmentation.owned[layer]
+    away = [distance_to(segmentation.owned[taker]) for taker in takers]
+    nearest = np.stack(away).argmin(0)
+    gains = {taker: pixels & (nearest == index) for index, taker in enumerate(takers)}
 
     def moved(masks: Mapping[Layer, npt.NDArray[np.bool_]]) -> dict[Layer, npt.NDArray[np.bool_]]:
-        emptied = {layer: np.zeros_like(mask) if layer in given else mask for layer, mask in masks.items()}
-        return emptied | {Layer.TORSO: masks[Layer.TORSO] | pixels}
+        changed = {taker: masks[taker] | gain for taker, gain in gains.items()}
+        return {**masks, layer: np.zeros_like(pixels), **changed}
 
     return replace(
         segmentation,

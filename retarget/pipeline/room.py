@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from drn_core.prior.person import PersonLayers
 from drn_core.prior.render import PriorFrame, pose_vertices
@@ -38,6 +39,7 @@ class SourceRoom:
         self._truth = _unmixed(source)
         ys, xs = np.nonzero((self._truth != self._filled).any(-1))
         self._box = (int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1) if len(ys) else (0, 0, 0, 0)
+        self._hidden = source.person.hidden_layers  # where they lie in the photo nobody sees
         self._origin_xy = np.array(source.person.origin_xy, np.float32)
         unit = source.person.body.torso_length * 2.6 / 512  # a torso is about 1 / 2.6 of a standing person
         self._limits = (_STILL * max(unit, 0.5), _MOVED * max(unit, 0.5))
@@ -65,7 +67,8 @@ class SourceRoom:
     def _stillness(self, person: PriorFrame) -> FloatArray | None:
         """(H, W) share of unmoved person among the person's pixels nearest to each pixel; None where all has moved."""
         y0, x0 = person.window[:2]
-        is_seen = (person.raster.layer[0, 0, ::_STRIDE, ::_STRIDE] >= 0).numpy().astype(np.float32)
+        layer = person.raster.layer[0, 0, ::_STRIDE, ::_STRIDE].numpy()
+        is_seen = ((layer >= 0) & ~np.isin(layer, self._hidden)).astype(np.float32)
         flow = person.raster.flow[0, 0, :, ::_STRIDE, ::_STRIDE].numpy()
         offset = self._origin_xy - np.array([x0, y0], np.float32)
         motion = np.hypot(flow[0] + offset[0], flow[1] + offset[1])
@@ -80,13 +83,14 @@ class SourceRoom:
         rows, columns = min(ramp.shape[0], still[part].shape[0]), min(ramp.shape[1], still[part].shape[1])
         still[part][:rows, :columns], seen[part][:rows, :columns] = ramp[:rows, :columns], is_seen[:rows, :columns]
         near, far = ((side, side) for side in (self._reach, _FAR * self._reach))
-        near_seen = cv2.blur(seen, near)
+        near_seen, far_seen = cv2.blur(seen, near), cv2.blur(seen, far)
         # shadows and held things lie further off; they stay as long as the limbs nearest to them do
         share = np.where(
             near_seen > 1e-3,
             cv2.blur(still, near) / np.maximum(near_seen, 1e-3),
-            cv2.blur(still, far) / np.maximum(cv2.blur(seen, far), 1e-3),
+            cv2.blur(still, far) / np.maximum(far_seen, 1e-3),
         )
+        share = np.where(np.maximum(near_seen, far_seen) > 1e-3, share, still.sum() / seen.sum())
         moved = np.hypot(*(person.target_xy - self._nearest.rest_xy).T)
         share = np.minimum(share, self._nearest.least(np.clip((high - moved) / (high - low), 0.0, 1.0), self._reach))
         return np.asarray(cv2.resize(share * share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -131,4 +135,19 @@ def _unmixed(source: SourceModel) -> UInt8Array:
     photo = source.rgb.astype(np.float32)
     behind = (photo - alpha * source.matte.foreground) / np.maximum(1.0 - alpha, 1.0 - _OPAQUE)
     result = np.where(alpha > _OPAQUE, source.plate, np.clip(behind + 0.5, 0, 255))
-    return np.where(alpha <= _CLEAR, source.rgb, result).astype(np.uint8)
+    is_shown = (alpha <= _CLEAR) | ~_drawn(source)[..., None]
+    return np.where(is_shown, source.rgb, result).astype(np.uint8)
+
+
+def _drawn(source: SourceModel) -> npt.NDArray[np.bool_]:
+    """(H, W) pixels that the photo's sheets draw; what the photo shows of a limb that is made anew is in none."""
+    person = source.person
+    alpha = np.zeros(person.textures.shape[1:3], np.uint8)
+    for layer in person.layers:
+        if layer not in person.hidden_layers:
+            alpha = np.maximum(alpha, person.textures[layer, ..., 3])
+    x, y = person.origin_xy
+    height, width = source.size_hw
+    matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    placed = cv2.warpAffine(alpha, matrix, (width, height), flags=cv2.INTER_NEAREST)
+    return np.asarray((placed > 127) | (source.matte.alpha < 0.5))

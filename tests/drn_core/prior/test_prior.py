@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from drn_core.prior.geometry import apply_affine, bone_affine, fit_similarity, segment_distance, smoothstep
-from drn_core.prior.ordering import keep_hidden, layer_depths, stable_orders
+from drn_core.prior.ordering import keep_hidden, keep_shown, layer_depths, stable_orders
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
 from drn_core.prior.render import PriorRenderer, skin_vertices
@@ -185,3 +185,38 @@ class TestOrdering:
         assert kept[0, Layer.LEFT_UPPER_ARM] > 0
         assert kept[2, Layer.LEFT_UPPER_ARM] < 0
         assert kept[0, Layer.RIGHT_UPPER_ARM] == depths[0, Layer.RIGHT_UPPER_ARM]
+
+    def test_an_arm_that_is_seen_before_the_trunk_begins_there(self) -> None:
+        depths = np.zeros((2, len(Layer)), np.float32)
+        depths[:, Layer.LEFT_UPPER_ARM], depths[:, Layer.RIGHT_UPPER_ARM] = (0.05, 0.4), 0.5
+        kept = keep_shown(depths, (Layer.LEFT_UPPER_ARM, Layer.RIGHT_UPPER_ARM), reference=0)
+        assert kept[0, Layer.LEFT_UPPER_ARM] < 0
+        assert kept[1, Layer.LEFT_UPPER_ARM] > 0  # the driver moved it behind
+        assert kept[0, Layer.RIGHT_UPPER_ARM] == depths[0, Layer.RIGHT_UPPER_ARM]  # clearly behind
+
+
+class TestPhotosOwnPose:
+    def test_a_leg_does_not_cover_the_leg_beside_it(self) -> None:
+        points = joints()
+        for side, x in (("left", 192), ("right", 168)):
+            for name in ("knee", "ankle", "heel"):
+                points[JOINT_INDEX[f"{side}_{name}"], 0] = x
+        drawn = figure(points)
+        rgb = drawn.rgb.copy()
+        rgb[260:410, 180:230] = np.where(drawn.alpha[260:410, 180:230, None] > 0.5, np.uint8(210), ROOM)
+        person = build_person(SourceImage(rgb, drawn.alpha, points, drawn.pose.confidence, drawn.pose.depth))
+        shown = _render(person, points, np.full((*SIZE_HW, 3), ROOM, np.uint8))
+        for beside in (np.s_[270:400, 168:177], np.s_[270:400, 184:193]):
+            assert np.abs(shown[beside].astype(int) - rgb[beside]).max() < 12
+
+    def test_a_hidden_leg_does_not_carry_the_trunk(self, drawn: Figure) -> None:
+        keypoints, confidence, alpha = drawn.pose.keypoints.copy(), drawn.pose.confidence.copy(), drawn.alpha.copy()
+        leg = [JOINT_INDEX[f"left_{name}"] for name in ("knee", "ankle", "heel", "foot_index")]
+        keypoints[leg] = keypoints[[JOINT_INDEX[f"right_{n}"] for n in ("knee", "ankle", "heel", "foot_index")]]
+        confidence[leg] = 0.1
+        alpha[262:, 184:] = 0.0
+        person = build_person(SourceImage(drawn.rgb, alpha, keypoints, confidence, drawn.pose.depth))
+        assert [limb.name for limb in person.rebuilt] == ["left leg"]
+        trunk = np.unique(person.mesh.triangles[person.mesh.triangle_layer == Layer.TORSO])
+        assert person.mesh.weights[trunk, Part.LEFT_THIGH].max() < 1e-3
+        assert person.mesh.weights[trunk, Part.RIGHT_THIGH].max() > 0.2

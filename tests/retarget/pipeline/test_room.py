@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,25 @@ def test_nothing_of_a_raised_hand_stays_where_it_was(source: SourceModel) -> Non
     feet = np.zeros_like(beside)
     feet[400:438, 100:260] = True
     assert (np.abs(room.astype(int) - source.rgb).max(-1)[feet & beside] <= 3).mean() > 0.9
+
+
+def test_what_no_sheet_draws_stays_in_the_room_while_all_is_still(source: SourceModel) -> None:
+    textures = source.person.textures.copy()
+    (x0, y0), hole = source.person.origin_xy, np.s_[150:190, 160:200]
+    textures[:, 150 - y0 : 190 - y0, 160 - x0 : 200 - x0, 3] = 0
+    holed = replace(source, person=replace(source.person, textures=textures))
+    still = SourceRoom(holed).at(0.0, _posed(source, joints()))
+    moved = SourceRoom(holed).at(0.0, _posed(source, joints() + np.array([60, 0])))
+    assert np.abs(still[hole].astype(int) - source.rgb[hole]).max() <= 3
+    assert (moved[hole] == PLATE).all()
+
+
+def test_all_of_the_room_is_true_while_all_is_still(source: SourceModel) -> None:
+    plate = source.plate.copy()
+    plate[:20, :20] = PLATE
+    room = SourceRoom(replace(source, plate=plate))
+    assert np.array_equal(room.at(0.0, _posed(source, joints()))[:20, :20], source.rgb[:20, :20])
+    assert (room.at(0.0, _posed(source, joints() + np.array([60, 0])))[:20, :20] == PLATE).all()
 
 
 def test_a_picture_covers_a_size_without_distortion() -> None:
