@@ -1,7 +1,8 @@
 """Plain surfaces (walls, floors, backdrops) round a hole: which there are, and how they go on behind it.
 
 A surface is a connected region without edges; shading and soft shadows don't break it. Its lit look is a quadratic in
-the place, fitted robustly to its brighter part, plus what the lit pixels deviate from it, continued smoothly.
+the place, fitted robustly to its brighter part, less the light that falls off along the picture's edges, plus what the
+lit pixels deviate from it, continued smoothly.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ _CALM_TINT = 0.06
 _CALM_SLOPE = 2.5  # grey levels per working pixel
 _TEXTURE_PX = 4.0  # what is coarser is no texture
 _BRIGHTER = 40.0  # per cent of a surface that the fit starts without: the darkest
+# A fall of light is told by the upper quartile of rows or columns, where this much of them is surface, and of what the
+# hole leaves of them.
+_LEAST_LINE, _WHOLE_LINE, _BRIGHT_OF_LINE = 0.2, 0.6, 75.0
+_EVEN = 0.01  # logarithm of the light that an even line may lack
 _STIFFNESS = np.diag([0.0, 1e-4, 1e-4, 3e-3, 3e-3, 3e-3])
 _SAMPLES = 8000
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -272,12 +277,35 @@ def _fitted(view: View, region: BoolArray, terms: FloatArray) -> Surface:
     fitted = np.linalg.solve(
         normal @ samples + _STIFFNESS * len(light), normal @ view.colour[region][::step].astype(np.float64)
     )
-    colour = terms @ fitted.astype(np.float32)
+    look = terms @ coefficients.astype(np.float32)
+    fall = _fall_of_light(np.where(region, view.brightness - look, np.float32(np.nan)), view.hole)
+    colour = terms @ fitted.astype(np.float32) * np.exp(fall)[..., None]
     tint = np.ptp(np.log(np.maximum(view.colour, 1.0) / np.maximum(colour, 1.0)), axis=-1)
     region = region & (tint < _MAX_TINT)
-    deviation = np.where(region, view.brightness - terms @ coefficients.astype(np.float32), 0.0)
+    deviation = np.where(region, view.brightness - look - fall, 0.0)
     calm = region & (tint < _CALM_TINT) & (view.slope < _CALM_SLOPE)
     return Surface(region, calm, colour, deviation.astype(np.float32), unrest, _texture(view.brightness, region))
+
+
+def _fall_of_light(deviation: FloatArray, hole: BoolArray) -> FloatArray:
+    """Return (h, w) the light that whole rows or columns at the edges lack: a vignette, a backdrop's end, no shadow.
+
+    Args:
+        deviation: (h, w) logarithm of the light seen over that of the fit; NaN outside the surface.
+        hole: (h, w).
+    """
+    fall = np.zeros_like(deviation)
+    for lines, closed, is_row in ((deviation, hole, True), (deviation.T, hole.T, False)):
+        profile = np.zeros(len(lines), np.float32)
+        known = np.isfinite(lines).mean(axis=1)
+        whole = (known > _LEAST_LINE) & (known > _WHOLE_LINE * (1.0 - closed.mean(axis=1)))
+        if whole.any():
+            profile[whole] = np.minimum(np.nanpercentile(lines[whole], _BRIGHT_OF_LINE, axis=1), 0.0)
+        inner = np.flatnonzero(profile > -_EVEN)
+        if len(inner):
+            profile[inner[0] : inner[-1] + 1] = 0.0
+        fall = np.minimum(fall, profile[:, None] if is_row else profile)
+    return fall
 
 
 def _texture(brightness: FloatArray, region: BoolArray) -> float:

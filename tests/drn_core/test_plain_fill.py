@@ -55,6 +55,17 @@ def test_a_shaded_wall_is_continued_within_two_levels() -> None:
     assert np.abs(error[hole]).max() < 2.0 + GRAIN / 3
 
 
+def test_light_that_falls_off_along_an_edge_does_so_behind_the_hole() -> None:
+    wall = _wall()
+    wall[160:] *= np.exp(-0.5 * np.linspace(0, 1, 60) ** 2)[:, None, None]
+    hole = _hole(wall.shape)
+    hole[100:, 120:180] = True  # down to the edge
+    filled, still_open = _filled(wall, hole)
+    assert not still_open.any()
+    error = cv2.GaussianBlur(filled.astype(np.float32) - wall.astype(np.float32), (0, 0), 4.0)
+    assert np.abs(error[hole]).max() < 4.0  # taking it for a shadow: 21
+
+
 def test_the_grain_goes_on() -> None:
     wall = _wall()
     hole = _hole(wall.shape)
