@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.inpaint import fill_from_patches
+from drn_core.joints import draw_joints
 from drn_core.plain_fill import fill_plain
 from drn_core.straight import continue_lines
 from drn_core.surfaces import View, find_leftovers, find_surfaces
@@ -86,8 +87,10 @@ def _filled(
         still_open |= _at_full_size(more, view.box, hole.shape)
         view = View.around(picture, still_open, unit, other_people)
         surfaces = find_surfaces(view)
+    lit, closed = picture, hole | still_open
     picture, still_open = fill_plain(picture, still_open, view, surfaces)
-    return fill_from_patches(picture, still_open, allowed)
+    picture = fill_from_patches(picture, still_open, allowed)
+    return draw_joints(picture, lit, closed, unit)
 
 
 def _at_full_size(mask: BoolArray, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> BoolArray:

@@ -97,6 +97,15 @@ def test_a_hole_of_more_pixels_than_a_lookup_takes_is_filled() -> None:
     assert not still_open[540 : 540 + round(BOARD), 300:900].any()
 
 
+def test_what_lies_far_from_the_hole_is_not_drawn_into_it() -> None:
+    room, hole = _skirting(0.0), _hole()
+    room[:, :70] = room[:, 270:] = (20, 20, 20)  # a dark corner on either side, beyond what was compared
+    photo = np.where(hole[..., None], (20, 40, 200), room).astype(np.uint8)
+    filled, still_open = continue_lines(photo, hole, UNIT)
+    assert (hole & ~still_open).sum() > 500
+    assert filled[hole & ~still_open].min() > 40
+
+
 def test_no_hole_leaves_the_picture() -> None:
     room = _skirting(0.0).astype(np.uint8)
     filled, still_open = continue_lines(room, np.zeros(room.shape[:2], bool), UNIT)
