@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -38,6 +40,10 @@ _STRAIGHT = 0.25
 _FAR = 50.0
 
 
+Bone = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""Start and end (2,)."""
+
+
 @dataclass(frozen=True)
 class Body:
     """A skeleton with its sizes, in pixels of one picture.
@@ -59,15 +65,22 @@ class Body:
     radii: Mapping[Part, float]
     off_middle: Mapping[Part, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def neck(self) -> npt.NDArray[np.float64]:
         """Middle of the shoulders."""
         return np.asarray(self.keypoints[[_LEFT_SHOULDER, _RIGHT_SHOULDER]].mean(0))
 
-    @property
+    @cached_property
     def pelvis(self) -> npt.NDArray[np.float64]:
         """Middle of the hips."""
         return np.asarray(self.keypoints[[_LEFT_HIP, _RIGHT_HIP]].mean(0))
+
+    @cached_property
+    def bones(self) -> tuple[tuple[npt.NDArray[np.float64], Bone], ...]:
+        """Of each of `LIMBS`: root, middle and tip (3, 2) as of `middle_bones`, and the bone of its hand or foot."""
+        return tuple(
+            (middle_bones(self, self.keypoints, limb), hand_or_foot_bone(self.keypoints, limb)) for limb in LIMBS
+        )
 
     def has(self, joint: int) -> bool:
         """Whether the joint can be used at all."""
@@ -102,17 +115,27 @@ def middle_bones(body: Body, keypoints: Array, limb: Limb, scale: float = 1.0) -
         limb: the limb.
         scale: size of the pose over the size in the photo.
     """
-    root, middle, tip = (np.asarray(keypoints[joint], np.float64) for joint in (limb.root, limb.middle, limb.tip))
-    offsets = scale * np.array([body.off_middle.get(part, 0.0) for part in limb.parts[:2]])
-    if not offsets.any():
-        return np.stack([root, middle, tip])
-    sides = np.stack([perpendicular(unit(middle - root)), perpendicular(unit(tip - middle))])
+    joints = np.asarray(keypoints[[limb.root, limb.middle, limb.tip]], np.float64)
+    first, second = (scale * body.off_middle.get(part, 0.0) for part in limb.parts[:2])
+    if not first and not second:
+        return joints
+    (x0, y0), (x1, y1), (x2, y2) = joints.tolist()
+    upper, lower = math.hypot(x1 - x0, y1 - y0) + 1e-9, math.hypot(x2 - x1, y2 - y1) + 1e-9
+    # to the side of each bone
+    ax, ay, bx, by = (y0 - y1) / upper, (x1 - x0) / upper, (y1 - y2) / lower, (x2 - x1) / lower
     # least squares: for a straight limb the two lines have no crossing
-    shift = np.linalg.solve(sides.T @ sides + _STRAIGHT * np.eye(2), sides.T @ offsets)
-    return np.stack([root + offsets[0] * sides[0], middle + shift, tip + offsets[1] * sides[1]])
+    xx, xy, yy = ax * ax + bx * bx + _STRAIGHT, ax * ay + bx * by, ay * ay + by * by + _STRAIGHT
+    x, y = ax * first + bx * second, ay * first + by * second
+    determinant = xx * yy - xy * xy
+    shift_x, shift_y = (yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant
+    return np.array([
+        [x0 + first * ax, y0 + first * ay],
+        [x1 + shift_x, y1 + shift_y],
+        [x2 + second * bx, y2 + second * by],
+    ])  # fmt: skip
 
 
-def hand_or_foot_bone(keypoints: Array, limb: Limb) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def hand_or_foot_bone(keypoints: Array, limb: Limb) -> Bone:
     """Return start and end (2,) of the hand's or foot's bone: wrist to knuckles, heel side to toes."""
     end = np.asarray(keypoints[list(limb.ends)].mean(0), np.float64)
     if limb.is_arm:

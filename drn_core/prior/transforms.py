@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,27 +40,31 @@ def _trunk_section(
     source = body.keypoints
     neck0, pelvis0 = body.neck, body.pelvis
     neck1, pelvis1 = target[list(_SHOULDERS)].mean(0), target[list(_HIPS)].mean(0)
-    length0 = float(np.linalg.norm(pelvis0 - neck0)) + 1e-3
+    length0 = math.dist(pelvis0, neck0) + 1e-3
     along0, along1 = unit(pelvis0 - neck0), unit(pelvis1 - neck1)
     across0, across1 = perpendicular(along0), perpendicular(along1)
-    stretch = float(np.clip(np.linalg.norm(pelvis1 - neck1) / length0, 0.4 * scale, 1.6 * scale))
+    stretch = _clipped(math.dist(pelvis1, neck1) / length0, 0.4 * scale, 1.6 * scale)
     line0, line1 = source[joints[0]] - source[joints[1]], target[joints[0]] - target[joints[1]]
     a0, b0 = float(line0 @ across0), float(line0 @ along0)
     a1, b1 = float(line1 @ across1), float(line1 @ along1)
     full = max(abs(a0), width * length0)
     depth = _TRUNK_DEPTH_RATIO * full
-    narrowing = float(np.clip(np.hypot(a1, depth * scale) / np.hypot(a0, depth), 0.5 * scale, 1.8 * scale))
+    narrowing = _clipped(math.hypot(a1, depth * scale) / math.hypot(a0, depth), 0.5 * scale, 1.8 * scale)
     if a0 * a1 < 0 and min(abs(a0), abs(a1)) > _TURNED_SHARE * full:
         narrowing = -narrowing  # seen from the other side
     # a shoulder line that points at the camera says nothing of tilt
     tilt_trust = min(1.0, min(abs(a0), abs(a1)) / (0.5 * full))
-    shear = float(np.clip((b1 - b0 * stretch) / (abs(a0) + 0.3 * full), -0.5, 0.5)) * tilt_trust
+    shear = _clipped((b1 - b0 * stretch) / (abs(a0) + 0.3 * full), -0.5, 0.5) * tilt_trust
     shear *= 1.0 if a0 >= 0 else -1.0
     matrix = (
         stretch * np.outer(along1, along0) + narrowing * np.outer(across1, across0) + shear * np.outer(along1, across0)
     )
     anchor0, anchor1 = (neck0, neck1) if at_neck else (pelvis0, pelvis1)
     return np.column_stack([matrix, anchor1 - matrix @ anchor0])
+
+
+def _clipped(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 def part_transforms(body: Body, target: Array, scale: float = 1.0, *, head: Array | None = None) -> Affines:
@@ -73,19 +79,18 @@ def part_transforms(body: Body, target: Array, scale: float = 1.0, *, head: Arra
     Returns:
         (15, 2, 3) affines, indexed by `Part`, photo pixels to output pixels.
     """
-    source, goal = body.keypoints, np.asarray(target, np.float64)
+    goal = np.asarray(target, np.float64)
     affines = np.zeros((NUM_PARTS, 2, 3))
     affines[Part.CHEST] = _trunk_section(body, goal, _SHOULDERS, width=_SHOULDER_WIDTH, scale=scale, at_neck=True)
     affines[Part.PELVIS] = _trunk_section(body, goal, _HIPS, width=_HIP_WIDTH, scale=scale, at_neck=False)
     face = list(FACE_JOINTS)
     if head is None:
-        head = fit_similarity(source[face], goal[face], FACE_WEIGHTS, (0.85 * scale, 1.15 * scale))
+        head = fit_similarity(body.keypoints[face], goal[face], FACE_WEIGHTS, (0.85 * scale, 1.15 * scale))
     affines[Part.HEAD] = head
-    for limb in LIMBS:
+    for limb, (bones, end_bone) in zip(LIMBS, body.bones, strict=True):
         upper, lower, end = limb.parts
-        root, middle, tip = middle_bones(body, source, limb)
-        new_root, new_middle, new_tip = middle_bones(body, goal, limb, scale)
-        affines[upper] = bone_affine((root, middle), (new_root, new_middle), width_scale=scale)
-        affines[lower] = bone_affine((middle, tip), (new_middle, new_tip), width_scale=scale)
-        affines[end] = bone_affine(hand_or_foot_bone(source, limb), hand_or_foot_bone(goal, limb), width_scale=scale)
+        new_bones = middle_bones(body, goal, limb, scale)
+        affines[upper] = bone_affine(bones[:2], new_bones[:2], width_scale=scale)
+        affines[lower] = bone_affine(bones[1:], new_bones[1:], width_scale=scale)
+        affines[end] = bone_affine(end_bone, hand_or_foot_bone(goal, limb), width_scale=scale)
     return affines
