@@ -56,9 +56,8 @@ class SourceRoom:
             return self._filled
         picture = self._filled.copy()
         part = np.s_[y0:y1, x0:x1]
-        share = cv2.cvtColor(weight[part], cv2.COLOR_GRAY2RGB)
-        difference = self._truth[part].astype(np.float32) - self._filled[part]
-        picture[part] = np.clip(self._filled[part] + share * difference + 0.5, 0, 255).astype(np.uint8)
+        share = weight[part]
+        picture[part] = cv2.blendLinear(self._filled[part], self._truth[part], 1.0 - share, share)
         return picture
 
     def close(self) -> None:
