@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import cv2
 import numpy as np
 
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
@@ -16,7 +17,15 @@ from retarget.pose.estimator import Box, Detection, PoseEstimator, Region, box_i
 from retarget.records import UInt8Array
 from retarget.smoothing.trunk import TRUNK_CORNERS, torso_size_px
 
-__all__ = ["PersonChoice", "SearchEffort", "choose_person", "find_near", "find_people", "is_same_person"]
+__all__ = [
+    "PersonChoice",
+    "SearchEffort",
+    "choose_person",
+    "find_from_afar",
+    "find_near",
+    "find_people",
+    "is_same_person",
+]
 
 _HEAD_AND_TRUNK: Final = [JOINT_INDEX[name] for name in ("nose", "left_ear", "right_ear")] + TRUNK_CORNERS
 SearchEffort = Literal["quick", "normal", "thorough"]
@@ -29,6 +38,12 @@ _SAME_HEAD: Final = 0.12
 _SAME_BODY: Final = 0.35
 """Distances between two readings of one person, in trunk sizes."""
 _MAX_REGION_GAP: Final = 0.8
+_MARGIN_AFAR: Final = 0.5
+"""Margin around the picture when it is looked at from afar, in its longer sides."""
+_SURE_FROM_AFAR: Final = 0.8
+"""Least score and confidence of who is found amid that margin: a drawn figure has 0.89 and 1.0, horses and logos 0.55
+to 0.72."""
+_FACE_AND_SHOULDERS: Final = [*FACE_JOINTS, JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]]
 _SMALL_SHARE: Final = 0.1
 """Share of the picture under which the largest person found may not be the largest there is."""
 _MIN_UNCONFIRMED_SHARE: Final = 0.05
@@ -119,6 +134,25 @@ def find_near(
     """
     regions = _regions_around(rgb, estimator, region, reach)
     return _confirmed(rgb, estimator, regions, list(known))[len(known) :]
+
+
+def find_from_afar(rgb: UInt8Array, estimator: PoseEstimator) -> list[Detection]:
+    """Find a person who fills the picture and is recognised only with room around it: a drawing, a close-up.
+
+    Horses, logos and empty rooms are taken for people that way, too, so only who is read with certainty counts.
+
+    Args:
+        rgb: (H, W, 3) uint8 sRGB.
+        estimator: reads regions and skeletons.
+
+    Returns:
+        Nobody or one person.
+    """
+    margin = round(_MARGIN_AFAR * max(rgb.shape[:2]))
+    far = np.asarray(cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_REPLICATE), np.uint8)
+    regions = [_moved(region, -margin, -margin) for region in estimator.find_regions(far)]
+    people = _unconfirmed(rgb, estimator, [region for region in regions if region.score > _SURE_FROM_AFAR])
+    return [person for person in people if person.pose.confidence[_FACE_AND_SHOULDERS].min() > _SURE_FROM_AFAR]
 
 
 def choose_person(people: Sequence[Detection], choice: PersonChoice, *, where: str) -> Detection:

@@ -12,7 +12,7 @@ import numpy as np
 from retarget.config import PoseConfig
 from retarget.pose.confidence import PHOTO_MARGIN, in_picture_weight
 from retarget.pose.estimator import Detection, PoseEstimator, Region, person_box, resize_pose, size_of
-from retarget.pose.people import PersonChoice, choose_person, find_people
+from retarget.pose.people import PersonChoice, choose_person, find_from_afar, find_people
 from retarget.records import FloatArray, Pose, PoseTrack, UInt8Array
 
 __all__ = ["estimate_again", "estimate_photo", "track_of_pose"]
@@ -73,6 +73,7 @@ def _estimate(
     rgb: UInt8Array, choice: PersonChoice, config: PoseConfig, estimator: PoseEstimator, where: str
 ) -> Detection:
     people = find_people(rgb, estimator, effort="normal" if choice.rule == "largest" else "thorough")
+    people = people or find_from_afar(rgb, estimator)
     person = choose_person(people, choice, where=where)
     for _ in range(_REGION_REFINEMENTS):
         person = estimator.estimate(rgb, person.region) or person

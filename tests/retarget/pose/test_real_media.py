@@ -13,6 +13,7 @@ import pytest
 from retarget.cache import Cache
 from retarget.cli.main import main
 from retarget.config import PoseConfig, SmoothingConfig
+from retarget.errors import PersonNotFoundError
 from retarget.photo import read_photo
 from retarget.pose.extractor import TrackResult, extract_track
 from retarget.pose.follow import PersonFollower
@@ -53,6 +54,13 @@ def extract(name: str, estimator: MediaPipeEstimator, folder: Path, **options) -
 )
 def test_everybody_in_a_photo_is_found_once(name: str, count: int, estimator: MediaPipeEstimator) -> None:
     assert len(find_people(read_photo(MEDIA / name).rgb, estimator, effort="thorough")) == count
+
+
+def test_a_drawn_figure_that_fills_the_picture_is_found_from_afar(estimator: MediaPipeEstimator) -> None:
+    drawing = estimate_photo(read_photo(MEDIA / "photos/anime_girl_half.png").rgb, estimator=estimator)
+    assert drawing.area_px > 0.3 * np.prod(drawing.pose.size_hw)
+    with pytest.raises(PersonNotFoundError):
+        estimate_photo(read_photo(MEDIA / "odd/photo_noperson_gym.jpg").rgb, estimator=estimator)
 
 
 def test_a_photo_is_read_to_the_joint(estimator: MediaPipeEstimator) -> None:
