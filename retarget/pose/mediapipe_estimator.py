@@ -65,7 +65,7 @@ class MediaPipeEstimator:
 
     def __init__(self, config: PoseConfig | None = None) -> None:
         self._config = config or PoseConfig()
-        self._readers: dict[bool, _Graph] = {}
+        self._landmarks: _Graph | None = None
         # The first picture loads a model, which is when the libraries below print to stderr.
         with quiet_stderr():
             self._detector = _Graph(DETECTOR_GRAPH, outputs={"detections": _read_protos})
@@ -119,27 +119,30 @@ class MediaPipeEstimator:
         crop = RegionCrop.around(rgb, region, region_side_px=_CROP_SIDE_PX)
         if crop is None:
             return None
-        found = self._reader(with_mask).run({"image": _image_packet(crop.rgb), "region": _region_packet(crop, region)})
+        found = self._reader().run({"image": _image_packet(crop.rgb), "region": _region_packet(crop, region)})
         if "landmarks" not in found:
             return None
+        if not with_mask:
+            found.pop("mask", None)
         if self._details is None:
             return _detection(found, crop, None, None)
         fine = RegionCrop.around(rgb, region, region_side_px=_DETAIL_SIDE_PX) or crop
         hands = self._details.hands(fine, found["landmarks"], _pose(found, crop).keypoints)
         return _detection(found, crop, hands, self._details.face(fine, found["landmarks"]))
 
-    def _reader(self, with_mask: bool) -> _Graph:
-        """The landmark model; the one that also gives masks is loaded when first asked for."""
-        if with_mask not in self._readers:
+    def _reader(self) -> _Graph:
+        """The landmark model, loaded when first asked for; one that gives no masks is no quicker, and 70 MB more."""
+        if self._landmarks is None:
             with quiet_stderr():
-                self._readers[with_mask] = _landmark_graph(with_mask)
-                self._readers[with_mask].run(_blank_packets())
-        return self._readers[with_mask]
+                self._landmarks = _landmark_graph()
+                self._landmarks.run(_blank_packets())
+        return self._landmarks
 
     def close(self) -> None:
         """Free the models."""
-        for graph in (self._detector, *self._readers.values()):
-            graph.close()
+        self._detector.close()
+        if self._landmarks is not None:
+            self._landmarks.close()
         if self._details is not None:
             self._details.close()
 
@@ -300,17 +303,15 @@ def _region_of_circle(
     )
 
 
-def _landmark_graph(with_mask: bool) -> _Graph:
+def _landmark_graph() -> _Graph:
     from mediapipe.python import packet_creator
 
     outputs: dict[str, Callable[[Any], Any]] = {name: _read_proto for name in ("landmarks", "alignment", "world")}
-    if with_mask:
-        outputs["mask"] = _read_mask
     side_packets = {
         "complexity": packet_creator.create_int(_MODEL_COMPLEXITY),
-        "with_mask": packet_creator.create_bool(with_mask),
+        "with_mask": packet_creator.create_bool(True),
     }
-    return _Graph(LANDMARK_GRAPH, outputs=outputs, side_packets=side_packets)
+    return _Graph(LANDMARK_GRAPH, outputs={**outputs, "mask": _read_mask}, side_packets=side_packets)
 
 
 def _blank_packets() -> dict[str, Any]:
