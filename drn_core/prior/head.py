@@ -48,7 +48,7 @@ _READING_ERROR, _TURN_SPREAD, _NUM_APART = 0.07, 0.35, 3.0
 # No turn is shown past this sine (32 degrees), nor one that leaves a triangle less than this share of its area.
 _LARGEST_TURN, _LEAST_AREA = 0.53, 0.25
 # A turn this small (as a sine) is as likely an error of reading: half of it is shown, and little of still smaller ones.
-_DOUBTFUL_TURN = 0.15
+_DOUBTFUL_TURN = 0.2
 # Seen more from the side than this (degrees; full, none), a head has no far side to turn to.
 _PROFILE = (40.0, 65.0)
 # Share of the head in a vertex's motion from which it has a relief (none, full).
