@@ -39,6 +39,7 @@ _GAP_CORE, _MIN_GAP_PX = 0.6, 1.5  # gaps keep a line of certainty from this sha
 _SURELY_CLEAR = 0.2  # of the coarse mask
 _NOTCH, _NOTCH_AT = 0.4, 0.45  # radius of armpit and crotch and distance from the joint, in lengths of the limb
 _NOTCH_DEPTH = 0.16  # how far background may run into them
+_STREAK = 0.012  # half width of streaks beside feet
 _LIKE_BACKGROUND = 12.0  # difference in 8-bit Lab
 _ISLAND_AREA, _PINHOLE_AREA = 0.02, 0.0015  # parts of the person's area
 _CUT_SIDE_PX = 360  # working size of GrabCut
@@ -47,6 +48,7 @@ _CUTOUT_SHARE = 0.01  # a photo's alpha is a real cut-out where at least this sh
 
 _LIMB_BONES = ((11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
 _NOTCHES = ((11, 13, 23), (12, 14, 24), (23, 25, 26), (24, 26, 25))  # joint, end of its limb, what lies beyond the gap
+_FEET = (27, 28, 29, 30, 31, 32)
 _EXTREMITIES = (15, 16, 17, 18, 19, 20, 21, 22, 27, 28, 29, 30, 31, 32)
 
 
@@ -216,12 +218,20 @@ def _colour_cut(
     cv2.setRNGSeed(0)  # its colour models start from k-means
     cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     cut = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    cut &= mask | ~_zone(mask.shape, joints, _FEET, _LIMB_REACH * unit) | _thick(cut, _STREAK * unit)
     contrast = _contrast(small, inside > _SURE_IN * unit, outside > _SURE_OUT * unit, 0.08 * unit)
     cut = np.where(contrast > _MIN_CONTRAST, cut, inside > _COARSE_BIAS * unit).astype(np.float32)
     rounded = cv2.GaussianBlur(cut, (0, 0), max(0.012 * unit, 0.5))  # its contour follows the noise
     cut = np.where(is_limb_end, cut, rounded)
     size = coarse.shape[::-1]
     return cv2.resize(cut, size) > 0.5, cv2.resize(contrast, size)
+
+
+def _thick(mask: BoolArray, half_width: float) -> BoolArray:
+    """Return the mask without streaks: beside a foot they are joints and edges of the floor."""
+    side = 2 * max(1, round(half_width)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
 
 
 def _contrast(rgb: UInt8Array, person: BoolArray, background: BoolArray, reach: float) -> FloatArray:

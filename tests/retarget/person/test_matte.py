@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from retarget.person.matte import Matte, refine_matte
+from retarget.person.matte import Matte, _thick, refine_matte
 
 BACKGROUND = (30, 160, 60)
 SHIRT = (190, 60, 50)
@@ -117,6 +117,16 @@ def test_a_narrow_gap_between_the_legs_is_open() -> None:
     matte = refine_matte(picture, coarse, keypoints=joints)
     assert matte.alpha[150:250, 98:102].max() < 0.1
     assert np.abs(matte.alpha - true)[:250].mean() < 0.01
+
+
+def test_a_streak_beside_a_foot_is_not_the_foot() -> None:
+    foot = np.zeros((60, 120), bool)
+    foot[20:45, 40:70] = True
+    with_streak = foot.copy()
+    with_streak[31:34, 10:40] = True
+    kept = _thick(with_streak, 2.4)
+    assert not kept[:, :38].any()
+    assert (kept & foot).sum() > 0.97 * foot.sum()
 
 
 def test_armpits_show_the_wall_to_their_corner() -> None:
