@@ -33,6 +33,8 @@ _SHOWN_SHARE = 0.1
 _FADE = (0.15, 0.85)
 # Half width in torso lengths below which a piece of the trunk beside an arm is a sliver.
 _SLIVER = 0.025
+# Side in torso lengths of a square as large as a speck.
+_SPECK = 0.08
 # Slivers within so many half widths of head and hands are hair, or seen between fingers.
 _HANDS_BREADTH = 1.5
 # Half widths of the trunk within which stray pixels are the trunk's.
@@ -202,6 +204,22 @@ def _return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, F
         _give(owned, layer, thin & beside & (nearest == index))
 
 
+def _return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field]) -> None:
+    """Specks of trunk that hang together with an arm alone go with it: a cuff's stripe, a fold of a sleeve."""
+    trunk = owned[Layer.TORSO].astype(np.uint8)
+    _, label, stats, _ = cv2.connectedComponentsWithStats(trunk, connectivity=8)
+    is_speck = stats[:, cv2.CC_STAT_AREA] < (_SPECK * body.torso_length) ** 2
+    is_speck[0] = False
+    is_speck[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if len(stats) > 1 else 0] = False
+    specks = is_speck[label]
+    sheets = [layer for limb in LIMBS if limb.is_arm for layer in limb.layers]
+    nearest = np.stack([near[layer] for layer in sheets]).argmin(0)
+    for index, layer in enumerate(sheets):
+        touches = cv2.dilate(owned[layer].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        touching = np.isin(label, np.unique(label[specks & touches]))
+        _give(owned, layer, specks & touching & (nearest == index))
+
+
 def _yield_to_trunk(owned: dict[Layer, Mask], limb: Limb, near: Mapping[Layer, Field]) -> None:
     """An arm behind the trunk owns nothing that the trunk reaches."""
     for layer in limb.layers:
@@ -324,6 +342,7 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     if outlines:
         _return_slivers(body, owned, near, _beside_arms(fields))
+        _return_islands(body, owned, near)
     mirror = _free_face(body, fields, points, owned, person, rgb)
     wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)
     masks = {Layer.TORSO: (wanted, trusted)}

@@ -17,7 +17,7 @@ from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import PriorRenderer
-from drn_core.prior.segmentation import Segmentation, pixel_grid, segment_layers
+from drn_core.prior.segmentation import Segmentation, _near, _return_islands, pixel_grid, segment_layers
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints
@@ -191,3 +191,17 @@ def test_what_a_hand_hides_of_a_head_is_as_wide_as_its_other_side() -> None:
     claimed = ((head | hand) > 0) & hidden_head(body, away, points, (head & ~hand) > 0, None)
     assert claimed[(hand & head) > 0].mean() > 0.95
     assert claimed[(hand & ~head) > 0].mean() < 0.05
+
+
+def test_specks_of_trunk_beyond_an_arm_go_with_the_arm(segmentation: Segmentation) -> None:
+    owned = {layer: mask.copy() for layer, mask in segmentation.owned.items()}
+    fields = measure_fields(segmentation.body, pixel_grid(SIZE_HW))
+    rows, columns = np.nonzero(owned[Layer.LEFT_UPPER_ARM])
+    farthest = int(columns.argmax())
+    speck = np.s_[rows[farthest] - 1 : rows[farthest] + 2, columns[farthest] + 1 : columns[farthest] + 4]
+    owned[Layer.TORSO][speck] = True
+    trunk = segmentation.owned[Layer.TORSO]
+    _return_islands(segmentation.body, owned, _near(fields))
+    assert owned[Layer.LEFT_UPPER_ARM][speck].all()
+    assert not owned[Layer.TORSO][speck].any()
+    assert (owned[Layer.TORSO] & trunk).sum() > 0.99 * trunk.sum()
