@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.cloth import extend_colours
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
@@ -19,7 +20,7 @@ from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
-__all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
+__all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers", "take_own_colour"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -35,6 +36,9 @@ _FADE = (0.15, 0.85)
 _SLIVER = 0.025
 # Side in torso lengths of a square as large as a speck.
 _SPECK = 0.08
+# Trunk this near to an arm (torso lengths), below the shoulder, may be the arm: if its colour differs from the trunk's
+# by this much (Lab), and from the arm's by less than this share of that.
+_RIM, _BELOW_SHOULDER, _LEAST_STEP, _NEARER = 0.05, 0.1, 20.0, 0.5
 # Slivers within so many half widths of head and hands are hair, or seen between fingers.
 _HANDS_BREADTH = 1.5
 # Half widths of the trunk within which stray pixels are the trunk's.
@@ -220,6 +224,32 @@ def _return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, F
         _give(owned, layer, specks & touching & (nearest == index))
 
 
+def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rgb: UInt8) -> None:
+    """Give to an arm what touches it of the trunk beside it and has its colour: cut by distance alone, a rim remains.
+
+    Args:
+        owned: per sheet, (H, W) the pixels it shows in the photo; changed in place.
+        body: the body, measured on this picture.
+        fields: distances to its parts.
+        rgb: (H, W, 3).
+    """
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    reach = 2 * round(_RIM * body.torso_length) + 1
+    for layer in (layer for limb in LIMBS if limb.is_arm for layer in limb.layers):
+        arm = owned[layer]
+        beside = cv2.dilate(arm.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+        rim = beside & owned[Layer.TORSO] & (fields.along_trunk > _BELOW_SHOULDER)
+        inner, trunk = cv2.erode(arm.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0, owned[Layer.TORSO] & ~beside
+        if not (rim.any() and inner.any() and trunk.any()):
+            continue
+        to_arm, to_trunk = (
+            np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2) for known in (inner, trunk)
+        )
+        alike = rim & (to_arm < _NEARER * to_trunk) & (to_trunk > _LEAST_STEP)
+        _, labels = cv2.connectedComponents((alike | arm).astype(np.uint8), connectivity=4)
+        _give(owned, layer, alike & np.isin(labels, np.unique(labels[arm])))
+
+
 def _yield_to_trunk(owned: dict[Layer, Mask], limb: Limb, near: Mapping[Layer, Field]) -> None:
     """An arm behind the trunk owns nothing that the trunk reaches."""
     for layer in limb.layers:
@@ -343,6 +373,7 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
     if outlines:
         _return_slivers(body, owned, near, _beside_arms(fields))
         _return_islands(body, owned, near)
+    take_own_colour(owned, body, fields, rgb)
     mirror = _free_face(body, fields, points, owned, person, rgb)
     wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)
     masks = {Layer.TORSO: (wanted, trusted)}

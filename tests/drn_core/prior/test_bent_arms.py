@@ -17,10 +17,17 @@ from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import PriorRenderer
-from drn_core.prior.segmentation import Segmentation, _near, _return_islands, pixel_grid, segment_layers
+from drn_core.prior.segmentation import (
+    Segmentation,
+    _near,
+    _return_islands,
+    pixel_grid,
+    segment_layers,
+    take_own_colour,
+)
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX
-from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints
+from tests.helpers.figure import ROOM, SHIRT, SIZE_HW, SKIN, Figure, figure, joints
 
 ARMS = (Layer.LEFT_UPPER_ARM, Layer.LEFT_LOWER_ARM, Layer.RIGHT_UPPER_ARM, Layer.RIGHT_LOWER_ARM)
 LEFT_ARM = LIMBS[0]
@@ -205,3 +212,19 @@ def test_specks_of_trunk_beyond_an_arm_go_with_the_arm(segmentation: Segmentatio
     assert owned[Layer.LEFT_UPPER_ARM][speck].all()
     assert not owned[Layer.TORSO][speck].any()
     assert (owned[Layer.TORSO] & trunk).sum() > 0.99 * trunk.sum()
+
+
+def test_a_rim_of_the_arm_does_not_stay_on_the_trunk(drawn: Figure, segmentation: Segmentation) -> None:
+    body = measure_body(drawn.pose.keypoints, drawn.pose.confidence, drawn.pose.depth, drawn.alpha > 0.5)
+    fields = measure_fields(body, pixel_grid(SIZE_HW))
+    forearm = segmentation.owned[Layer.LEFT_LOWER_ARM]
+    rim = forearm & ~(cv2.erode(forearm.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
+    owned = dict(segmentation.owned)
+    owned[Layer.LEFT_LOWER_ARM], owned[Layer.TORSO] = forearm & ~rim, owned[Layer.TORSO] | rim
+    take_own_colour(owned, body, fields, drawn.rgb)
+    beside_shirt = rim & (cv2.dilate(segmentation.owned[Layer.TORSO].astype(np.uint8), np.ones((5, 5))) > 0)
+    is_skin = np.abs(drawn.rgb.astype(int) - SKIN).max(-1) < 8
+    assert (beside_shirt & is_skin).sum() > 25
+    assert owned[Layer.LEFT_LOWER_ARM][beside_shirt & is_skin].mean() > 0.9
+    shirt = segmentation.owned[Layer.TORSO] & (np.abs(drawn.rgb.astype(int) - SHIRT).max(-1) < 8)
+    assert owned[Layer.TORSO][shirt].all()
