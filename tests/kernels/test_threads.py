@@ -118,6 +118,15 @@ def test_memory_is_handed_out_again_once_it_is_free(monkeypatch: pytest.MonkeyPa
     assert address % 64 == 0
 
 
+def test_memory_serves_pictures_of_about_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_kept", [])
+    addresses = {allocate((height, 1000), torch.float32).data_ptr() for height in range(1030, 1150, 7)}
+    assert len(addresses) <= 2
+    largest = max(raw.size for raw in memory._kept)
+    assert largest <= 1.15 * 4 * 1150 * 1000
+    assert allocate((3, 5, 7), torch.int8).shape == (3, 5, 7)
+
+
 def test_memory_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_kept", [])
     monkeypatch.setattr(memory, "_MOST_BYTES_KEPT", 8 << 20)
