@@ -30,6 +30,7 @@ __all__ = ["PosedSurface", "SurfaceMotion", "SurfaceTracker", "vertex_layers"]
 Float = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
 
+_POINTS_AT_ONCE = 64  # whose readings are smoothed together
 # All lengths in heights of the tracked person; all other figures from development clips.
 _SPACING = 0.025  # of the points that the motion is kept at
 _SIGMA = 0.02  # readings are averaged over this distance
@@ -224,13 +225,16 @@ class SurfaceTracker:
         Returns:
             The motion.
         """
-        smooth = gaussian_filter1d(readings, sigma_frames, axis=0, mode="constant") if sigma_frames > 0 else readings
-        displacement = self._calm_head(smooth[..., :2] / (smooth[..., 2:] + _STILL), smooth)
+        displacement = np.empty((*readings.shape[:2], 2), np.float16)
+        for start in range(0, readings.shape[1], _POINTS_AT_ONCE):  # a long clip's readings are large
+            part = np.s_[:, start : start + _POINTS_AT_ONCE]
+            displacement[part] = _displacement(_smoothed(readings[part], sigma_frames))
+        self._calm_head(displacement, readings, sigma_frames)
         laid_over = skin_vertices(follower, part_transforms(follower.body, keypoints, 1.0 / size_ratio))
         followers = self._followers(follower.mesh, laid_over) * np.float32(size_ratio)
-        return SurfaceMotion(displacement.astype(np.float16), csr_matrix(followers))
+        return SurfaceMotion(displacement, csr_matrix(followers))
 
-    def _calm_head(self, displacement: Float, readings: Float) -> Float:
+    def _calm_head(self, displacement: npt.NDArray[np.float16], readings: Float, sigma_frames: float) -> None:
         """Let the head move as a whole: smoothly, and in what is not the same all over by half.
 
         A quadratic motion holds shift, tilt, turn and nod. What is finer are errors of matching more often than a face
@@ -238,11 +242,9 @@ class SurfaceTracker:
         on ten clips likeness gains .01 and the head's surroundings lose 0.4 dB.
 
         Args:
-            displacement: (T, K, 2).
+            displacement: (T, K, 2), changed in place where the head moves a control point.
             readings: (T, K, 3), what it was made from.
-
-        Returns:
-            (T, K, 2), other values only where the head moves a control point.
+            sigma_frames: temporal smoothing.
         """
         share = self._person.mesh.weights[self.controls, Part.HEAD]
         own = np.flatnonzero(share > _LEAST_SHARE)
@@ -252,11 +254,11 @@ class SurfaceTracker:
         basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], 1)
         trust = np.where(share[own] > 0.5, share[own] * np.exp(-(x * x + y * y) / (2 * _FACE_NEAR**2)), 0.0)
         if np.count_nonzero(trust) < basis.shape[1]:
-            return displacement
-        bent, straight = (_fitted(basis[:, :count], trust, readings[:, own]) for count in (6, 3))
-        calm = displacement.copy()
-        calm[:, own] += share[own, None] * (straight + _BENT * (bent - straight) - displacement[:, own])
-        return calm
+            return
+        smooth = _smoothed(readings[:, own], sigma_frames)
+        bent, straight = (_fitted(basis[:, :count], trust, smooth) for count in (6, 3))
+        each = _displacement(smooth)
+        displacement[:, own] = each + share[own, None] * (straight + _BENT * (bent - straight) - each)
 
     def _followers(self, mesh: LayerMesh, laid_over: Float) -> csr_matrix:
         """Weights (V, K) of the control points for vertices laid over the tracked person, layer by layer."""
@@ -283,6 +285,13 @@ class SurfaceTracker:
             return csr_matrix(shape, dtype=np.float32)
         entries = (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
         return csr_matrix(entries, shape=shape)
+
+
+def _smoothed(readings: Float, sigma_frames: float) -> Float:
+    """Readings (T, K, 3) averaged over time."""
+    if sigma_frames <= 0:
+        return readings
+    return np.asarray(gaussian_filter1d(readings, sigma_frames, axis=0, mode="constant"), np.float32)
 
 
 def _displacement(readings: Float) -> Float:
