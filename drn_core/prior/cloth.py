@@ -123,7 +123,7 @@ def fill_plain(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
 def fill_garment(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
     """Fill a hole in a garment: evenly if it is plain, from the rim if it has a print.
 
-    Patches of the print (`drn_core.inpaint`) are sharper, but lay out eyes and badges where none are: on a signing
+    Patches of the print (`drn_core.fill.inpaint`) are sharper, but lay out eyes and badges where none are: on a signing
     clip they cost 0.9 dB against marching.
 
     Args:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.harmonic import continue_smoothly
+from drn_core.fill.harmonic import continue_smoothly
 from drn_core.prior.body import Body
 from drn_core.prior.cloth import extend_colours
 from drn_core.prior.geometry import perpendicular, unit

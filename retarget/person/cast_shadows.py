@@ -1,6 +1,6 @@
 """Shadows that the person casts on a wall or floor, taken away by lighting the surface up again.
 
-On a plain surface (`drn_core.surfaces`) a cast shadow is a dark region without hard edges that reaches the person,
+On a plain surface (`drn_core.fill.surfaces`) a cast shadow is a dark region without hard edges that reaches the person,
 lies in lit surface on its other sides and has the surface's colour. There the light is divided out, smoothly, so that
 texture and small things in the shadow stay. Furniture has hard edges, falls of light run on to the edges of the
 picture: both are left alone. In the sun, shadows have hard edges too: such a one is known by reaching the feet, lying
@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.harmonic import continue_smoothly
-from drn_core.surfaces import Surface, View, share_around
+from drn_core.fill.harmonic import continue_smoothly
+from drn_core.fill.surfaces import Surface, View, share_around
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["find_lost_light", "find_sun_shadows", "light_up"]

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.inpaint import fill_from_patches
-from drn_core.joints import draw_joints
-from drn_core.plain_fill import fill_plain
-from drn_core.straight import continue_lines
-from drn_core.surfaces import View, find_leftovers, find_surfaces
+from drn_core.fill.inpaint import fill_from_patches
+from drn_core.fill.plain_fill import fill_plain
+from drn_core.fill.seams import draw_seams
+from drn_core.fill.straight import continue_lines
+from drn_core.fill.surfaces import View, find_leftovers, find_surfaces
 from retarget.person.cast_shadows import find_lost_light, find_sun_shadows, light_up
 from retarget.person.surroundings import find_contact_shadows, find_held_objects
 from retarget.records import FloatArray, UInt8Array
@@ -90,7 +90,7 @@ def _filled(
     lit, closed = picture, hole | still_open
     picture, still_open = fill_plain(picture, still_open, view, surfaces)
     picture = fill_from_patches(picture, still_open, allowed)
-    return draw_joints(picture, lit, closed, unit)
+    return draw_seams(picture, lit, closed, unit)
 
 
 def _at_full_size(mask: BoolArray, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> BoolArray:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.inpaint import fill_from_patches
+from drn_core.fill.inpaint import fill_from_patches
 from drn_core.prior.render import PriorFrame
 from retarget.pipeline.background import cover
 from retarget.pipeline.driver_range import DriverRange

@@ -22,11 +22,7 @@ from retarget.records import FloatArray, Pose, UInt8Array
 __all__ = ["cached_source", "source_of_photo"]
 
 _KIND: Final = "source-model"
-_FILL: Final = (
-    *("inpaint", "shiftmap", "mincut", "patchmatch", "seamless"),
-    *("surfaces", "plain_fill", "harmonic", "grain"),
-)
-_CODE: Final = ("person/*.py", "pose/*.py", "pipeline/source.py", *(f"../drn_core/{name}.py" for name in _FILL))
+_CODE: Final = ("person/*.py", "pose/*.py", "pipeline/source.py", "../drn_core/fill/*.py")
 _POSE_ARRAYS: Final = ("keypoints", "confidence", "depth", "world")
 
 

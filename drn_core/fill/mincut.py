@@ -1,4 +1,4 @@
-"""Minimum cuts on parts of a pixel grid by push-relabel (numba loops behind `drn_core.shiftmap`).
+"""Minimum cuts on parts of a pixel grid by push-relabel (numba loops behind `drn_core.fill.shiftmap`).
 
 Nodes are pixels with up to four neighbours; side 0 is right, 1 left, 2 below, 3 above, so that `side ^ 1` leads back.
 

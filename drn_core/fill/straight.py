@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.line_ends import LineEnd, find_line_ends, pair_line_ends
+from drn_core.fill.line_ends import LineEnd, find_line_ends, pair_line_ends
 
 __all__ = ["continue_lines"]
 

@@ -1,6 +1,6 @@
-"""Joints between planks or tiles, drawn on where a plain surface was made up behind a hole.
+"""Seams between planks or tiles, drawn on where a plain surface was made up behind a hole.
 
-A joint is a thin line on a surface that is the same on its two sides. What it adds to the surface is measured where it
+A seam is a thin line on a surface that is the same on its two sides. What it adds to the surface is measured where it
 runs into the hole and added along its straight continuation, up to where the surface ends.
 """
 
@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.line_ends import LineEnd, find_line_ends
+from drn_core.fill.line_ends import LineEnd, find_line_ends
 
-__all__ = ["draw_joints"]
+__all__ = ["draw_seams"]
 
 ByteArray = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
@@ -20,18 +20,18 @@ FloatArray = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 
 # Lengths in units of the caller's, colours in grey levels.
-_HALF_WIDTH, _MIN_HALF_PX = 0.02, 4  # of what is looked at across a joint
+_HALF_WIDTH, _MIN_HALF_PX = 0.02, 4  # of what is looked at across a seam
 _SEEN = 0.25  # length over which it is measured
 _LONGEST = 1.0  # way on through the hole
 _MIN_DEPTH, _MAX_STEP = 5.0, 0.35  # what it adds at least; difference of its two sides, as a share of that
 _MAX_UNREST = 0.4  # spread of line and surface along its length, as a share of what it adds
 _SURFACE_ENDS = 18.0  # change of colour over `_AHEAD_PX` at which the surface has ended
 _AHEAD_PX = 4
-_MAX_REST = 0.25  # unrest of the filling on the way, as a share of what the joint adds: it may have one already
+_MAX_REST = 0.25  # unrest of the filling on the way, as a share of what the seam adds: it may have one already
 
 
-def draw_joints(plate: ByteArray, photo: ByteArray, hole: BoolArray, unit: float) -> ByteArray:
-    """Draw joints on into what was made up of their surface.
+def draw_seams(plate: ByteArray, photo: ByteArray, hole: BoolArray, unit: float) -> ByteArray:
+    """Draw seams on into what was made up of their surface.
 
     Args:
         plate: (H, W, 3) uint8, the filled picture.
@@ -40,20 +40,20 @@ def draw_joints(plate: ByteArray, photo: ByteArray, hole: BoolArray, unit: float
         unit: length in pixels in which widths and lengths are measured.
 
     Returns:
-        (H, W, 3) uint8, equal to `plate` but for the joints.
+        (H, W, 3) uint8, equal to `plate` but for the seams.
     """
     if not hole.any():
         return plate
     drawn, result = np.zeros(hole.shape, bool), plate.astype(np.float32)
     for end in find_line_ends(photo, hole, unit):
-        joint = _Joint.measured(end, photo, hole, unit)
-        length = joint.way(plate, hole, _LONGEST * unit) if joint is not None else 0
-        if joint is not None and length > 0:
-            joint.draw(result, hole, drawn, length)
+        seam = _Seam.measured(end, photo, hole, unit)
+        length = seam.way(plate, hole, _LONGEST * unit) if seam is not None else 0
+        if seam is not None and length > 0:
+            seam.draw(result, hole, drawn, length)
     return np.clip(np.rint(result), 0.0, 255.0).astype(np.uint8)
 
 
-class _Joint:
+class _Seam:
     """A thin line that runs into the hole.
 
     Args:
@@ -70,8 +70,8 @@ class _Joint:
         self._strongest = float(np.abs(profile).max())
 
     @classmethod
-    def measured(cls, end: LineEnd, photo: ByteArray, hole: BoolArray, unit: float) -> _Joint | None:
-        """Measure what lies along a line's end; None if that is no joint."""
+    def measured(cls, end: LineEnd, photo: ByteArray, hole: BoolArray, unit: float) -> _Seam | None:
+        """Measure what lies along a line's end; None if that is no seam."""
         half = max(_MIN_HALF_PX, round(_HALF_WIDTH * unit))
         back = np.arange(1, max(8, round(min(_SEEN * unit, end.length))))
         across = np.array((-end.into[1], end.into[0]))

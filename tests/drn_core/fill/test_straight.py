@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from drn_core.line_ends import find_line_ends, pair_line_ends
-from drn_core.straight import continue_lines
+from drn_core.fill.line_ends import find_line_ends, pair_line_ends
+from drn_core.fill.straight import continue_lines
 
 UNIT = 100.0
 BOARD = 14.0

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.grain import make_grain
-from drn_core.harmonic import continue_smoothly
-from drn_core.surfaces import Surface, View
+from drn_core.fill.grain import make_grain
+from drn_core.fill.harmonic import continue_smoothly
+from drn_core.fill.surfaces import Surface, View
 
 __all__ = ["fill_plain"]
 

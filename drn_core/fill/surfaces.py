@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.harmonic import continue_smoothly
+from drn_core.fill.harmonic import continue_smoothly
 
 __all__ = ["Surface", "View", "find_leftovers", "find_surfaces", "share_around"]
 

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.patchmatch import PATCH_RADIUS, gather, lift_matches, search, vote
-from drn_core.seamless import seam_correction
-from drn_core.shiftmap import lay_out
+from drn_core.fill.patchmatch import PATCH_RADIUS, gather, lift_matches, search, vote
+from drn_core.fill.seamless import seam_correction
+from drn_core.fill.shiftmap import lay_out
 
 __all__ = ["fill_from_patches"]
 

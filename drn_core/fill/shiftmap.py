@@ -15,8 +15,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.mincut import neighbours_of, source_side
-from drn_core.patchmatch import PATCH_RADIUS
+from drn_core.fill.mincut import neighbours_of, source_side
+from drn_core.fill.patchmatch import PATCH_RADIUS
 
 __all__ = ["lay_out"]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_flow
 
-from drn_core.mincut import neighbours_of, source_side
+from drn_core.fill.mincut import neighbours_of, source_side
 
 
 def test_neighbours_by_hand() -> None:

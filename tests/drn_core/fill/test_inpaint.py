@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drn_core.inpaint import fill_from_patches
+from drn_core.fill.inpaint import fill_from_patches
 
 
 def _stripes(height: int = 120, width: int = 160) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Nearest-patch search and voting for exemplar fill: the numba loops behind `drn_core.inpaint`.
+"""Nearest-patch search and voting for exemplar fill: the numba loops behind `drn_core.fill.inpaint`.
 
 Terms: a *target* is a pixel whose patch touches the hole; its *match* is the centre (row, column) of a source patch
 that lies wholly in allowed, known pixels. Pictures are (H, W, 3) uint8, so that sums of squares are exact integers

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from drn_core.grain import make_grain
-from drn_core.harmonic import continue_smoothly
-from drn_core.plain_fill import fill_plain
-from drn_core.surfaces import View, find_leftovers, find_surfaces, share_around
+from drn_core.fill.grain import make_grain
+from drn_core.fill.harmonic import continue_smoothly
+from drn_core.fill.plain_fill import fill_plain
+from drn_core.fill.surfaces import View, find_leftovers, find_surfaces, share_around
 
 GRAIN = 2.0
 

@@ -1,0 +1,1 @@
+"""drn_core.fill."""
