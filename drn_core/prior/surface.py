@@ -49,7 +49,7 @@ _LEAST_SHARE = 0.01
 _BENT = 0.5
 # Flow is found better where pictures already agree, and what the averages of one look cut down the next makes up for.
 # Each frame's look starts from this share of where the frame before led (all of it holds on to errors), but for arms,
-# which are elsewhere a frame later: 0.8 % more joints right on six clips. A frame without one before is looked at twice.
+# which are elsewhere a frame later: .8 % more joints right on six clips. A frame without one before is looked at twice.
 _KEPT = 0.75
 # Weight of "no motion" among the readings, in readings: what is hardly seen stays with its skeleton.
 _STILL = 0.05
