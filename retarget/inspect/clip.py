@@ -17,9 +17,9 @@ from retarget.errors import UsageError
 from retarget.inspect.stages import Stage, driver_stage, frame_stages, source_stages
 from retarget.photo import read_photo
 from retarget.pipeline.background import open_background
+from retarget.pipeline.rendering import Studio
 from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
 from retarget.pipeline.source import SourceModel
-from retarget.pipeline.source_cache import source_of_photo
 from retarget.pipeline.video_job import VideoJob
 from retarget.pose.extractor import TrackResult, extract_track
 
@@ -133,14 +133,7 @@ def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None
     seconds: dict[str, float] = {}
     with _timed(seconds, "photo and driver"), ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
         photo = read_photo(job.source)
-        building = pool.submit(
-            source_of_photo,
-            photo,
-            str(job.source),
-            person=job.source_person,
-            pose=job.pose,
-            max_side_px=job.render.max_side_px,
-        )
+        building = pool.submit(Studio.open, job, photo)
         result = extract_track(
             job.driver,
             start_seconds=job.start_seconds,
@@ -150,11 +143,11 @@ def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None
             keep_partial=job.keep_partial,
             progress=progress,
         )
-        source = building.result()
+        retargeter = building.result().retargeter
     seconds.update({f"driver: {name}": value for name, value in result.stage_seconds.items()})
     with _timed(seconds, "transfer"):
-        retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
         plan = retargeter.plan(result.track, job.driver_range)
+    source = retargeter.source
     score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
     warnings = (*score.warnings, *result.track.warnings, *plan.track.warnings)
     return InspectedClip(job, retargeter, result, plan, warnings, seconds)
