@@ -17,6 +17,7 @@ from drn_core.skeleton import JOINT_NAMES
 from retarget import __version__
 from retarget.inspect.clip import FrameStages, InspectedClip, warnings_of_frame
 from retarget.inspect.stages import Stage
+from retarget.pipeline.conveyor import consume_behind
 from retarget.records import UInt8Array
 from retarget.video.output_path import PendingOutput, output_errors
 
@@ -81,7 +82,8 @@ def write_inspect_page(
     import jinja2
 
     limits = PageLimits(num_frames, height)
-    shown = [_frame_values(frame, clip.warnings, limits) for frame in frames]
+    shown: list[dict[str, Any]] = []
+    consume_behind(frames, lambda frame: shown.append(_frame_values(frame, clip.warnings, limits)))
     source = [_stage_values(stage, limits) for stage in clip.source_stages()]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("retarget.inspect"), autoescape=True, trim_blocks=True, lstrip_blocks=True
