@@ -47,7 +47,9 @@ def test_a_pair_depends_on_seed_and_index_alone(pairs: list[SyntheticPair]) -> N
     again = SyntheticPeople(SMALL, seed=5)
     for index in (7, 2):
         for name, value in vars(again.pair(index)).items():
-            np.testing.assert_array_equal(value, getattr(pairs[index], name), err_msg=name)
+            # sums of floats may round differently where memory lies differently; anything else differs by far more
+            exact = not np.issubdtype(np.asarray(value).dtype, np.floating)
+            np.testing.assert_allclose(value, getattr(pairs[index], name), 0.0, 0.0 if exact else 1e-5, err_msg=name)
     other = SyntheticPeople(SMALL, seed=6).pair(2)
     assert not np.array_equal(other.source_image, pairs[2].source_image)
 
