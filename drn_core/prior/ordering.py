@@ -85,10 +85,7 @@ def keep_hidden(depths: npt.NDArray[np.float32], hidden: tuple[Layer, ...], refe
         (T, 9) float32.
     """
     result = depths.copy()
-    for layer in hidden:
-        at_reference = float(depths[reference, layer])
-        if at_reference > _CLEARLY_FRONT:
-            result[:, layer] += max(0.0, _HIDDEN_DEPTH - at_reference)
+    _put_behind(result, hidden, reference, _HIDDEN_DEPTH, _CLEARLY_FRONT)
     return result
 
 
@@ -103,12 +100,19 @@ def keep_shown(depths: npt.NDArray[np.float32], shown: tuple[Layer, ...], refere
     Returns:
         (T, 9) float32.
     """
-    result = depths.copy()
-    for layer in shown:
+    mirrored = -depths  # nearer is farther
+    _put_behind(mirrored, shown, reference, -_SHOWN_DEPTH, -_CLEARLY_BEHIND)
+    return -mirrored
+
+
+def _put_behind(
+    depths: npt.NDArray[np.float32], layers: tuple[Layer, ...], reference: int, least: float, unless: float
+) -> None:
+    """Shift sheets, in place, to at least a depth in the reference frame; those above `unless` there stay."""
+    for layer in layers:
         at_reference = float(depths[reference, layer])
-        if at_reference < _CLEARLY_BEHIND:
-            result[:, layer] -= max(0.0, at_reference - _SHOWN_DEPTH)
-    return result
+        if at_reference > unless:
+            depths[:, layer] += max(0.0, least - at_reference)
 
 
 def stable_orders(depths: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from drn_core.skeleton import JOINT_INDEX
 
-__all__ = ["LIMBS", "LIMB_OF", "NUM_PARTS", "RADII", "SEGMENTS", "Layer", "Limb", "Part", "is_arm_layer"]
+__all__ = ["ARM_LAYERS", "LIMBS", "LIMB_OF", "NUM_PARTS", "RADII", "SEGMENTS", "Layer", "Limb", "Part"]
 
 
 class Part(IntEnum):
@@ -126,6 +126,9 @@ LIMBS: Final = (
 LIMB_OF: Final = {layer: limb for limb in LIMBS for layer in limb.layers}
 """The limb that a sheet belongs to (the torso belongs to none)."""
 
+ARM_LAYERS: Final = tuple(layer for layer, limb in LIMB_OF.items() if limb.is_arm)
+"""The sheets of the arms, limb by limb."""
+
 SEGMENTS: Final = {part: pair for limb in LIMBS for part, pair in (
     (limb.parts[0], (limb.root, limb.middle)), (limb.parts[1], (limb.middle, limb.tip)),
 )}  # fmt: skip
@@ -139,8 +142,3 @@ RADII: Final = {
     Part.RIGHT_THIGH: 0.22, Part.RIGHT_SHIN: 0.15, Part.RIGHT_FOOT: 0.13,
 }  # fmt: skip
 """Default half width of each part in torso lengths (clothed adults of the development photos)."""
-
-
-def is_arm_layer(layer: Layer) -> bool:
-    """Whether the sheet belongs to an arm."""
-    return layer in LIMB_OF and LIMB_OF[layer].is_arm

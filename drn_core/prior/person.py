@@ -16,7 +16,7 @@ from drn_core.prior.face_mirror import fill_mirrored
 from drn_core.prior.geometry import apply_affine
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
-from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
+from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
 from drn_core.prior.transforms import part_transforms
@@ -169,7 +169,7 @@ def _layer_alpha(crop: _Crop, coverage: Float, layer: Layer) -> Float:
     """The layer's own soft edge inside the person, the matte at the silhouette."""
     grown = cv2.dilate((coverage > 0.5).astype(np.float32), np.ones((5, 5), np.uint8))
     alpha = np.where(crop.alpha > 0.3, coverage, grown) * crop.alpha
-    if is_arm_layer(layer):  # continued hands would become streaks
+    if layer in ARM_LAYERS:  # continued hands would become streaks
         inside = np.zeros_like(alpha)
         inside[crop.photo_area] = alpha[crop.photo_area]
         alpha = inside

@@ -17,7 +17,7 @@ from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
-from drn_core.prior.parts import LIMBS, Layer, Limb, Part, is_arm_layer
+from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers", "take_own_colour"]
@@ -79,7 +79,7 @@ class Segmentation:
         return tuple(
             layer
             for layer, own in self.owned.items()
-            if is_arm_layer(layer) and (own & under).sum() > _SHOWN_SHARE * max(int(own.sum()), 1)
+            if layer in ARM_LAYERS and (own & under).sum() > _SHOWN_SHARE * max(int(own.sum()), 1)
         )
 
 
@@ -195,17 +195,21 @@ def _beside_arms(fields: BodyFields) -> Mask:
     return np.asarray(np.minimum.reduce([fields.parts[Part.HEAD], *hands]) > _HANDS_BREADTH)
 
 
+def _nearest_arm_sheet(near: Mapping[Layer, Field]) -> dict[Layer, Mask]:
+    """Per sheet of an arm, (H, W) the pixels to which it is the nearest of them."""
+    nearest = np.stack([near[layer] for layer in ARM_LAYERS]).argmin(0)
+    return {layer: nearest == index for index, layer in enumerate(ARM_LAYERS)}
+
+
 def _return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field], beside_arms: Mask) -> None:
     """Strips of trunk along an arm, too thin for cloth, go with it: alone they would float when it leaves."""
     radius = max(round(_SLIVER * body.torso_length), 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     trunk = owned[Layer.TORSO].astype(np.uint8)
     thin = (trunk > 0) & (cv2.morphologyEx(trunk, cv2.MORPH_OPEN, kernel) == 0) & beside_arms
-    sheets = [layer for limb in LIMBS if limb.is_arm for layer in limb.layers]
-    nearest = np.stack([near[layer] for layer in sheets]).argmin(0)
-    for index, layer in enumerate(sheets):
+    for layer, is_nearest in _nearest_arm_sheet(near).items():
         beside = cv2.dilate(owned[layer].astype(np.uint8), kernel) > 0
-        _give(owned, layer, thin & beside & (nearest == index))
+        _give(owned, layer, thin & beside & is_nearest)
 
 
 def _return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field]) -> None:
@@ -216,12 +220,10 @@ def _return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, F
     is_speck[0] = False
     is_speck[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if len(stats) > 1 else 0] = False
     specks = is_speck[label]
-    sheets = [layer for limb in LIMBS if limb.is_arm for layer in limb.layers]
-    nearest = np.stack([near[layer] for layer in sheets]).argmin(0)
-    for index, layer in enumerate(sheets):
+    for layer, is_nearest in _nearest_arm_sheet(near).items():
         touches = cv2.dilate(owned[layer].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         touching = np.isin(label, np.unique(label[specks & touches]))
-        _give(owned, layer, specks & touching & (nearest == index))
+        _give(owned, layer, specks & touching & is_nearest)
 
 
 def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rgb: UInt8) -> None:
@@ -235,7 +237,7 @@ def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rg
     """
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     reach = 2 * round(_RIM * body.torso_length) + 1
-    for layer in (layer for limb in LIMBS if limb.is_arm for layer in limb.layers):
+    for layer in ARM_LAYERS:
         arm = owned[layer]
         beside = cv2.dilate(arm.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
         rim = beside & owned[Layer.TORSO] & (fields.along_trunk > _BELOW_SHOULDER)
@@ -279,7 +281,7 @@ def _free_face(
     body: Body, fields: BodyFields, points: Field, owned: dict[Layer, Mask], person: Mask, rgb: UInt8
 ) -> FaceMirror | None:
     """Find what shows the other half of a face behind a hand, and give to the arm what it tells to be the arm's."""
-    sheets = [layer for layer in owned if is_arm_layer(layer) and owned[layer].any()]
+    sheets = [layer for layer in ARM_LAYERS if owned[layer].any()]
     if not sheets:
         return None
     arms, away = np.logical_or.reduce([owned[layer] for layer in sheets]), fields.parts[Part.HEAD]

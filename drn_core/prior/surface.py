@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 from drn_core.prior.geometry import Array
-from drn_core.prior.parts import Layer, Part, is_arm_layer
+from drn_core.prior.parts import ARM_LAYERS, Part
 from drn_core.prior.person import PersonLayers
 from drn_core.prior.render import PriorFrame, PriorRenderer, pose_vertices, skin_vertices
 from drn_core.prior.skinning import LayerMesh
@@ -118,7 +118,7 @@ class SurfaceTracker:
         self._height_px = float(np.ptp(person.mesh.source_xy[:, 1]))
         self.controls = _control_points(person.mesh, self._layers, _SPACING * self._height_px)
         self._gather = _gathering(person.mesh, self._layers, self.controls, _SIGMA * self._height_px)
-        is_arm = np.isin(self._layers[self.controls], [layer for layer in Layer if is_arm_layer(layer)])
+        is_arm = np.isin(self._layers[self.controls], ARM_LAYERS)
         self._kept = np.where(is_arm, 0.0, _KEPT).astype(np.float32)
         self._own_followers = self._followers(person.mesh, person.mesh.source_xy)
 

@@ -13,7 +13,7 @@ from drn_core.prior.cloth import extend_colours
 from drn_core.prior.face_mirror import FaceMirror, distance_to, hidden_head
 from drn_core.prior.geometry import segment_distance, unit
 from drn_core.prior.ordering import layer_depths
-from drn_core.prior.parts import LIMBS, Layer, Part, is_arm_layer
+from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Part
 from drn_core.skeleton import JOINT_INDEX
 
 __all__ = ["joint_disc", "neck_column", "trunk_masks"]
@@ -43,7 +43,7 @@ def joint_disc(points: Field, body: Body, joint: int, radius: float) -> Mask:
 
 
 def _arms(owned: Mapping[Layer, Mask]) -> Mask:
-    return np.asarray(np.logical_or.reduce([mask for layer, mask in owned.items() if is_arm_layer(layer)]))
+    return np.asarray(np.logical_or.reduce([owned[layer] for layer in ARM_LAYERS]))
 
 
 def _legs(owned: Mapping[Layer, Mask]) -> Mask:
@@ -143,7 +143,7 @@ def _steps(*ways: npt.NDArray[np.float64]) -> UInt8:
 def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
     """A margin of the trunk under the arms before it: sheets that only touch show the background at their edges."""
     depths = layer_depths(body, body.depth[None])[0]
-    front = [owned[layer] for layer in owned if is_arm_layer(layer) and depths[layer] < 0.0]
+    front = [owned[layer] for layer in ARM_LAYERS if depths[layer] < 0.0]
     if not front:
         return np.zeros_like(owned[Layer.TORSO])
     core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from drn_core.prior.body import Body
 from drn_core.prior.face_mirror import distance_to
 from drn_core.prior.geometry import perpendicular, unit
-from drn_core.prior.parts import LIMB_OF, LIMBS, Layer, Limb, Part, is_arm_layer
+from drn_core.prior.parts import ARM_LAYERS, LIMB_OF, LIMBS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
@@ -148,7 +148,7 @@ def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentat
     result = segmentation
     for layer in layers:
         limb = LIMB_OF[layer]
-        if is_arm_layer(layer):
+        if layer in ARM_LAYERS:
             result = _given(result, layer, (Layer.TORSO,))
         elif layer == limb.upper_layer:
             result = _given(result, layer, (Layer.TORSO, LIMBS[limb.twin].upper_layer))
