@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["extend_colours", "fill_cloth", "fill_garment", "fill_plain"]
+__all__ = ["colour_distance", "eroded", "extend_colours", "fill_cloth", "fill_garment", "fill_plain"]
 
 UInt8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -47,7 +47,7 @@ def fill_cloth(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
         max(int(ys.min()) - _REACH, 0) : int(ys.max()) + _REACH + 1,
         max(int(xs.min()) - _REACH, 0) : int(xs.max()) + _REACH + 1,
     ]
-    known = cv2.erode(trusted[window].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    known = eroded(trusted[window])
     if not known.any():
         return colour
     unknown = hole[window] & ~known
@@ -109,7 +109,7 @@ def fill_plain(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
     Returns:
         (H, W, 3), equal to `colour` outside the hole (and everywhere when nothing is trusted).
     """
-    known = _eroded(trusted & ~hole)
+    known = eroded(trusted & ~hole)
     if not hole.any() or not known.any():
         return colour
     ground = _ground(colour, known)
@@ -134,7 +134,7 @@ def fill_garment(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
     Returns:
         (H, W, 3), equal to `colour` outside the hole.
     """
-    known = _eroded(trusted & ~hole)
+    known = eroded(trusted & ~hole)
     if not hole.any() or not known.any():
         return colour
     if _is_plain(colour, known):
@@ -142,7 +142,7 @@ def fill_garment(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
     return fill_cloth(colour, trusted, hole)
 
 
-def _eroded(mask: Mask) -> Mask:
+def eroded(mask: Mask) -> Mask:
     """The mask (H, W) without its rim of mixed colours."""
     return np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
@@ -165,3 +165,14 @@ def extend_colours(colour: UInt8, known: Mask) -> UInt8:
     flat = np.zeros(int(label.max()) + 1, np.int64)
     flat[label[known]] = np.flatnonzero(known)
     return np.asarray(colour.reshape(-1, 3)[flat[label]])
+
+
+def colour_distance(rgb: UInt8, known: Mask) -> Field:
+    """Return (H, W) float32 how far, in Lab, each pixel's colour is from that of the nearest known one.
+
+    Args:
+        rgb: (H, W, 3).
+        known: (H, W).
+    """
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    return np.asarray(np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2), np.float32)

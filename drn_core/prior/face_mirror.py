@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from drn_core.fill.harmonic import continue_smoothly
 from drn_core.prior.body import Body
-from drn_core.prior.cloth import extend_colours
+from drn_core.prior.cloth import eroded, extend_colours
 from drn_core.prior.geometry import perpendicular, unit
 from drn_core.prior.head import read_yaw
 from drn_core.prior.parts import Part
@@ -262,7 +262,7 @@ def fill_mirrored(
         the part of the hole that was filled.
     """
     filled = np.zeros_like(hole)
-    kept = cv2.erode(trusted.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    kept = eroded(trusted)
     ys, xs = np.nonzero(hole)
     if len(ys) == 0 or not kept.any():
         return colour, alpha, filled

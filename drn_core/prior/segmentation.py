@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
-from drn_core.prior.cloth import extend_colours
+from drn_core.prior.cloth import colour_distance, eroded
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
@@ -235,18 +235,15 @@ def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rg
         fields: distances to its parts.
         rgb: (H, W, 3).
     """
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     reach = 2 * round(_RIM * body.torso_length) + 1
     for layer in ARM_LAYERS:
         arm = owned[layer]
         beside = cv2.dilate(arm.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
         rim = beside & owned[Layer.TORSO] & (fields.along_trunk > _BELOW_SHOULDER)
-        inner, trunk = cv2.erode(arm.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0, owned[Layer.TORSO] & ~beside
+        inner, trunk = eroded(arm), owned[Layer.TORSO] & ~beside
         if not (rim.any() and inner.any() and trunk.any()):
             continue
-        to_arm, to_trunk = (
-            np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2) for known in (inner, trunk)
-        )
+        to_arm, to_trunk = colour_distance(rgb, inner), colour_distance(rgb, trunk)
         alike = rim & (to_arm < _NEARER * to_trunk) & (to_trunk > _LEAST_STEP)
         _, labels = cv2.connectedComponents((alike | arm).astype(np.uint8), connectivity=4)
         _give(owned, layer, alike & np.isin(labels, np.unique(labels[arm])))

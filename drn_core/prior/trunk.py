@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask
-from drn_core.prior.cloth import extend_colours
+from drn_core.prior.cloth import colour_distance, eroded
 from drn_core.prior.face_mirror import FaceMirror, distance_to, hidden_head
 from drn_core.prior.geometry import segment_distance, unit
 from drn_core.prior.ordering import layer_depths
@@ -159,9 +159,5 @@ def neck_column(body: Body, points: Field) -> Mask:
 
 def _unmixed(rgb: UInt8, rim: Mask, trusted: Mask, arms: Mask) -> Mask:
     """Pixels of the rim (H, W) that look like the trunk beside them, not like the arm: they may keep their colour."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    inner = cv2.erode(arms.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    to_arm, to_trunk = (
-        np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2) for known in (inner, trusted)
-    )
+    to_arm, to_trunk = colour_distance(rgb, eroded(arms)), colour_distance(rgb, trusted)
     return np.asarray(rim & (to_trunk < _UNMIXED * to_arm))
