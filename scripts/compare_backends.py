@@ -17,7 +17,7 @@ from drn_core import ops
 from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.cli.options import add_video_options, job_from_args, parse_time
 from retarget.errors import RetargetError
-from retarget.inspect.clip import InspectedClip, choose_frames, inspect_clip
+from retarget.inspect.clip import InspectedClip, inspect_clip
 from retarget.inspect.drawing import draw_difference
 from retarget.inspect.dump import write_stages
 from retarget.inspect.stages import Stage
@@ -29,12 +29,11 @@ __all__ = ["main"]
 def render(clip: InspectedClip, index: int, backend: ops.BackendChoice) -> tuple[PriorFrame, UInt8Array, float]:
     """Render a frame over the photo's plate; the second of two runs is timed."""
     renderer = PriorRenderer(clip.source.person, clip.source.size_hw, backend)
-    plate, track = torch.from_numpy(clip.source.plate), clip.plan.track
+    plate, plan = torch.from_numpy(clip.source.plate), clip.plan
+    target_xy = clip.studio.retargeter.pose(plan, index).target_xy
     for _ in range(2):
         began = time.perf_counter()
-        frame = renderer.pose(
-            track.keypoints[index], track.depth[index], clip.plan.orders[index], float(track.scale[index])
-        )
+        frame = renderer.rasterize(target_xy, plan.track.depth[index], plan.orders[index])
         picture = renderer.paint(frame, plate).numpy()
         seconds = time.perf_counter() - began
     return frame, np.asarray(picture, np.uint8), seconds
@@ -72,9 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     args.output = None
     try:
-        clip = inspect_clip(job_from_args(args))
-        (index,) = choose_frames(clip.times_seconds, at_seconds=args.at)
-        write_stages(args.folder, compare(clip, index))
+        clip = inspect_clip(job_from_args(args), at_seconds=args.at)
+        write_stages(args.folder, compare(clip, clip.chosen[0]))
     except RetargetError as error:
         print(f"compare_backends: {error}", file=sys.stderr)
         return error.exit_code

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from retarget.cli.options import add_video_options, job_from_args, parse_time
 from retarget.errors import RetargetError
-from retarget.inspect.clip import choose_frames, inspect_clip
+from retarget.inspect.clip import inspect_clip
 from retarget.inspect.dump import write_stages
 
 __all__ = ["main"]
@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     args.output = None
     try:
-        clip = inspect_clip(job_from_args(args))
-        (frame,) = clip.frames(choose_frames(clip.times_seconds, at_seconds=args.at))
+        clip = inspect_clip(job_from_args(args), at_seconds=args.at)
+        (frame,) = clip.frames()
         write_stages(args.folder, [*clip.source_stages(), *frame.stages])
     except RetargetError as error:
         print(f"dump_frame: {error}", file=sys.stderr)

@@ -26,10 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the page."""
+    from retarget.cli.terminal import TerminalProgress
     from retarget.errors import UsageError
-    from retarget.inspect.clip import choose_frames, inspect_clip
+    from retarget.inspect.clip import inspect_clip
     from retarget.inspect.dump import dump_frames, write_stages
     from retarget.inspect.page import write_inspect_page
+    from retarget.pipeline.video_job import JobProgress
     from retarget.video.output_path import check_writable
 
     if args.frames < 1 or args.height < 48:
@@ -38,14 +40,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.output}: the page's name has to end in .html")
     check_writable(args.output, overwrite=args.overwrite)
     page, args.output = args.output, None
-    clip = inspect_clip(job_from_args(args))
-    chosen = choose_frames(clip.times_seconds, at_seconds=args.at, max_frames=args.frames)
-
-    frames = clip.frames(chosen)
+    progress = JobProgress() if args.quiet else TerminalProgress()
+    clip = inspect_clip(job_from_args(args), at_seconds=args.at, max_frames=args.frames, progress=progress)
+    frames = clip.frames()
     if args.dump is not None:
         write_stages(args.dump / "source", clip.source_stages())
         frames = dump_frames(args.dump, frames)
-    write_inspect_page(page, clip, frames, len(chosen), height=args.height)
+    write_inspect_page(page, clip, frames, height=args.height)
     if not args.quiet:
-        print(f"{page}: {len(chosen)} of {len(clip.plan)} frames with pictures")
+        print(f"{page}: {len(clip.chosen)} of {len(clip.plan)} frames with pictures")
     return 0

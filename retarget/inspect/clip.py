@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retarget.doctor.photo import score_photo
 from retarget.errors import UsageError
-from retarget.inspect.stages import Stage, driver_stage, frame_stages, source_stages
-from retarget.photo import read_photo
-from retarget.pipeline.background import open_background
-from retarget.pipeline.rendering import Studio
-from retarget.pipeline.retargeter import MotionPlan, RenderedFrame, Retargeter
-from retarget.pipeline.source import SourceModel
-from retarget.pipeline.video_job import VideoJob
-from retarget.pose.extractor import TrackResult, extract_track
+from retarget.inspect.driver_pictures import WatchedDriver
+from retarget.pipeline.preparation import Clock, check_inputs, prepare_job
+from retarget.pipeline.video_job import JobProgress, VideoJob
+from retarget.pose.extractor import TrackResult
+
+if TYPE_CHECKING:  # what draws is imported beside the reading of the driver
+    from retarget.inspect.stages import Stage
+    from retarget.pipeline.rendering import Studio
+    from retarget.pipeline.retargeter import MotionPlan, RenderedFrame
+    from retarget.pipeline.source import SourceModel
 
 __all__ = ["FrameStages", "InspectedClip", "choose_frames", "inspect_clip", "warnings_of_frame"]
 
@@ -49,115 +49,100 @@ class InspectedClip:
 
     Attributes:
         job: the job.
-        retargeter: the photo's person, modelled, and what draws them.
+        studio: the photo's person, modelled, and what draws them.
         result: the driver's motion, raw and smoothed.
         plan: the motion on the source's body.
+        driver: the driver's frames, and which of them are looked into.
         warnings: code and text of each.
         seconds: what took how long.
     """
 
     job: VideoJob
-    retargeter: Retargeter
+    studio: Studio
     result: TrackResult
     plan: MotionPlan
+    driver: WatchedDriver
     warnings: tuple[tuple[str, str], ...]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def source(self) -> SourceModel:
         """The photo's model."""
-        return self.retargeter.source
+        return self.studio.retargeter.source
 
     @property
     def times_seconds(self) -> npt.NDArray[np.float64]:
         """(T,) times of the frames from the first one read."""
-        times = self.result.track.times_seconds
-        return np.asarray(times - times[0], np.float64)
+        return _from_zero(self.result.track.times_seconds)
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """Numbers of the frames that are looked into, ascending."""
+        return self.driver.wanted
 
     def source_stages(self) -> list[Stage]:
         """Return the stages that are made once of the photo."""
+        from retarget.inspect.stages import source_stages
+
         return source_stages(self.source)
 
-    def frames(self, indices: Sequence[int]) -> Iterator[FrameStages]:
-        """Render frames and yield their stages; pictures of one frame at a time are held.
+    def frames(self) -> Iterator[FrameStages]:
+        """Render the chosen frames and yield their stages; pictures of one frame at a time are held."""
+        from retarget.inspect.stages import driver_stage, frame_stages
 
-        Args:
-            indices: frame numbers, ascending.
-        """
         began = time.perf_counter()
-        times = self.times_seconds
-        for index, (_, rgb), rendered in zip(
-            indices, self._driver_pictures(indices), self._rendered(indices), strict=True
-        ):
+        times, track, raw = self.times_seconds, self.result.track, self.result.raw
+        for index, rgb, rendered in zip(self.chosen, self.driver.pictures(), self._rendered(), strict=True):
             previous, frame = rendered
-            track, raw = self.result.track, self.result.raw
-            first = driver_stage(
-                rgb, raw.pose_at(index), track.pose_at(index), is_detected=bool(track.is_detected[index])
-            )
+            is_detected = bool(track.is_detected[index])
+            first = driver_stage(rgb, raw.pose_at(index), track.pose_at(index), is_detected=is_detected)
             stages = frame_stages(self.source, self.plan, index, frame, previous)
             yield FrameStages(index, float(times[index]), (first, *stages))
-        self.seconds["frames"] = self.seconds.get("frames", 0.0) + time.perf_counter() - began
+        self.seconds["frames"] = time.perf_counter() - began
 
-    def _rendered(self, indices: Sequence[int]) -> Iterator[tuple[RenderedFrame | None, RenderedFrame]]:
-        """Each frame with the one before it."""
-        choice = self.job.render.background
-        background = None if choice == "transparent" else open_background(choice, self.source)
+    def _rendered(self) -> Iterator[tuple[RenderedFrame | None, RenderedFrame]]:
+        """Each chosen frame with the one before it."""
+        background = self.studio.background(self.job, self.result)
         try:
-            for index in indices:
+            for index in self.chosen:
                 part = self.plan.part(max(index - 1, 0), index + 1)
-                rendered = list(self.retargeter.render(part, background))
+                rendered = list(self.studio.retargeter.render(part, background))
                 yield (rendered[0] if len(rendered) == 2 else None), rendered[-1]
         finally:
             if background is not None:
                 background.close()
 
-    def _driver_pictures(self, indices: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
-        wanted = set(indices)
-        for frame in self.job.driver_range.frames():
-            if frame.index in wanted:
-                yield frame.index, frame.rgb
-            if frame.index >= max(wanted):
-                return
 
-
-def inspect_clip(job: VideoJob, *, progress: Callable[[int], None] | None = None) -> InspectedClip:
-    """Do everything of a job that comes before its frames.
+def inspect_clip(
+    job: VideoJob, *, at_seconds: float | None = None, max_frames: int = 24, progress: JobProgress | None = None
+) -> InspectedClip:
+    """Do everything of a job that comes before its frames, and choose some of these.
 
     Args:
         job: the job; its output is not touched.
-        progress: called with the number of driver frames read so far.
+        at_seconds: the frame to look into; None spreads over all. See `choose_frames`.
+        max_frames: how many, where none is named.
+        progress: told how far it is.
 
     Raises:
+        UsageError: the clip ends before `at_seconds`.
         RetargetError: as `run_video_job`.
     """
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "photo and driver"), ThreadPoolExecutor(1, thread_name_prefix="source") as pool:
-        photo = read_photo(job.source)
-        building = pool.submit(Studio.open, job, photo)
-        result = extract_track(
-            job.driver,
-            start_seconds=job.start_seconds,
-            end_seconds=job.end_seconds,
-            pose=job.pose,
-            smoothing=job.smoothing,
-            keep_partial=job.keep_partial,
-            progress=progress,
-        )
-        retargeter = building.result().retargeter
-    seconds.update({f"driver: {name}": value for name, value in result.stage_seconds.items()})
-    with _timed(seconds, "transfer"):
-        plan = retargeter.plan(result.track, job.driver_range)
-    source = retargeter.source
-    score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
-    warnings = (*score.warnings, *result.track.warnings, *plan.track.warnings)
-    return InspectedClip(job, retargeter, result, plan, warnings, seconds)
+    progress, clock = progress or JobProgress(), Clock()
+    check_inputs(job)
+    ready = prepare_job(job, progress, clock)
+    studio, result = ready.studio, ready.result
+    chosen = choose_frames(_from_zero(result.track.times_seconds), at_seconds=at_seconds, max_frames=max_frames)
+    driver = WatchedDriver(job.driver, job.start_seconds, job.end_seconds, tuple(chosen), result.track.size_hw)
+    with clock.stage("transfer"):
+        plan = studio.plan(driver, result, progress)
+    seconds = {**clock.seconds, **{f"driver: {name}": value for name, value in result.stage_seconds.items()}}
+    warnings = (*studio.notes(), *result.track.warnings, *plan.track.warnings)
+    return InspectedClip(job, studio, result, plan, driver, warnings, seconds)
 
 
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    seconds[name] = time.perf_counter() - began
+def _from_zero(times: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    return np.asarray(times - times[0], np.float64)
 
 
 def choose_frames(

@@ -34,13 +34,15 @@ def draw_labels(labels: npt.NDArray[np.integer[Any]], count: int) -> UInt8Array:
 
     Args:
         labels: (H, W), -1 where nothing is.
-        count: how many labels there are.
+        count: how many labels there are, at most 255.
 
     Returns:
         (H, W, 3) uint8.
     """
-    table = np.vstack([np.full((1, 3), _GREY, np.uint8), label_colours(count)])
-    return np.asarray(table[np.clip(labels.astype(np.int64) + 1, 0, count)], np.uint8)
+    table = np.full((256, 1, 3), _GREY, np.uint8)
+    table[1 : count + 1, 0] = label_colours(count)
+    numbers = np.clip(labels + 1, 0, count).astype(np.uint8)
+    return np.asarray(cv2.applyColorMap(numbers, table), np.uint8)
 
 
 def draw_flow(flow: FloatArray, is_there: npt.NDArray[np.bool_]) -> UInt8Array:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from retarget.errors import OutputError
 from retarget.inspect.clip import FrameStages
-from retarget.inspect.stages import Stage
 from retarget.video.output_path import output_errors
+
+if TYPE_CHECKING:  # it imports what draws
+    from retarget.inspect.stages import Stage
 
 __all__ = ["dump_frames", "write_stages"]
 

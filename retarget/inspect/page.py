@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -16,10 +16,12 @@ import numpy.typing as npt
 from drn_core.skeleton import JOINT_NAMES
 from retarget import __version__
 from retarget.inspect.clip import FrameStages, InspectedClip, warnings_of_frame
-from retarget.inspect.stages import Stage
 from retarget.pipeline.conveyor import consume_behind
 from retarget.records import UInt8Array
 from retarget.video.output_path import PendingOutput, output_errors
+
+if TYPE_CHECKING:  # it imports what draws
+    from retarget.inspect.stages import Stage
 
 __all__ = ["MAX_PAGE_BYTES", "PageLimits", "encode_picture", "write_inspect_page"]
 
@@ -64,16 +66,13 @@ def encode_picture(rgb: UInt8Array, limits: PageLimits) -> str:
         height = max(_MIN_HEIGHT, round(0.7 * height))
 
 
-def write_inspect_page(
-    path: Path, clip: InspectedClip, frames: Iterable[FrameStages], num_frames: int, *, height: int = 360
-) -> None:
+def write_inspect_page(path: Path, clip: InspectedClip, frames: Iterable[FrameStages], *, height: int = 360) -> None:
     """Write the page, whole or not at all; pictures are held as compressed text only.
 
     Args:
         path: the file; replaced.
         clip: what is inspected.
         frames: stages of the chosen frames.
-        num_frames: how many there are.
         height: of the pictures, pixels; smaller where the page would outgrow its limit.
 
     Raises:
@@ -81,7 +80,7 @@ def write_inspect_page(
     """
     import jinja2
 
-    limits = PageLimits(num_frames, height)
+    limits = PageLimits(len(clip.chosen), height)
     shown: list[dict[str, Any]] = []
     consume_behind(frames, lambda frame: shown.append(_frame_values(frame, clip.warnings, limits)))
     source = [_stage_values(stage, limits) for stage in clip.source_stages()]

@@ -8,6 +8,7 @@ from retarget.doctor.photo import score_photo
 from retarget.photo import Photo
 from retarget.pipeline.background import Background, check_background, open_background
 from retarget.pipeline.conveyor import consume_behind
+from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.driver_room import DriverRoom
 from retarget.pipeline.freed_memory import return_freed_memory
 from retarget.pipeline.models import load_model
@@ -62,11 +63,11 @@ class Studio:
         score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
         return (*score.warnings, *rebuilding_notes(source.person))
 
-    def plan(self, job: VideoJob, result: TrackResult, progress: JobProgress) -> MotionPlan:
+    def plan(self, driver: DriverRange, result: TrackResult, progress: JobProgress) -> MotionPlan:
         """Carry the driver's motion over.
 
         Args:
-            job: the job.
+            driver: where its frames are.
             result: what was read of the driver.
             progress: told how far it is.
 
@@ -75,7 +76,7 @@ class Studio:
         """
         progress.begin("following", len(result.track))
         try:
-            return self.retargeter.plan(result.track, job.driver_range, progress.advance)
+            return self.retargeter.plan(result.track, driver, progress.advance)
         finally:
             progress.end()
 
@@ -99,7 +100,7 @@ class Studio:
         """
         return_freed_memory()
         size_hw = self.retargeter.source.size_hw
-        background = self._background(job, result)
+        background = self.background(job, result)
         mark = Watermark(job.render.watermark, size_hw)
         writer = VideoWriter(
             job.output,
@@ -128,8 +129,19 @@ class Studio:
                 background.close()
         return writer.warnings
 
-    def _background(self, job: VideoJob, result: TrackResult) -> Background | None:
-        """Open what is behind the person; None for transparency."""
+    def background(self, job: VideoJob, result: TrackResult) -> Background | None:
+        """Open what is behind the person.
+
+        Args:
+            job: the job.
+            result: what was read of the driver.
+
+        Returns:
+            The background, to be closed; None for transparency.
+
+        Raises:
+            UsageError, InputError: as `open_background`.
+        """
         if job.render.background == "transparent":
             return None
         source = self.retargeter.source
