@@ -7,7 +7,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -17,7 +18,7 @@ from typing_extensions import Self
 from retarget.errors import RetargetError
 from retarget.video.output_path import output_errors
 
-__all__ = ["EventLog", "run_logged"]
+__all__ = ["EventLog", "collect_warnings", "run_logged"]
 
 _LOGGER_NAME: Final = "retarget"
 _CODED: Final = re.compile(r"(W\d{3}): (.*)", re.DOTALL)
@@ -68,20 +69,54 @@ class EventLog:
             except OSError:
                 return
 
+    def has_told(self, code: str, text: str) -> bool:
+        """Tell whether a warning is in the file because the package logged it."""
+        return (code, text) in self._handler.warnings
+
 
 class _Forward(logging.Handler):
-    """Hands the package's own log records over."""
+    """Hands the package's own log records over; `warnings` are those with codes so far."""
 
     def __init__(self, log: EventLog) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self.warnings: set[tuple[str, str]] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if match := _CODED.fullmatch(text):
+            self.warnings.add((match[1], match[2]))
             self._log.write("warning", code=match[1], text=match[2])
         else:
             self._log.write("log", level=record.levelname.lower(), logger=record.name, text=text)
+
+
+class _Collect(logging.Handler):
+    """Keeps the warnings with codes, each once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.warnings: list[tuple[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        match = _CODED.fullmatch(record.getMessage())
+        if match and match.groups() not in self.warnings:
+            self.warnings.append((match[1], match[2]))
+
+
+@contextmanager
+def collect_warnings() -> Iterator[list[tuple[str, str]]]:
+    """Keep the warnings that the package logs meanwhile, of its cache for instance, for the report of a job.
+
+    Yields:
+        (code, text) of each, as they come.
+    """
+    handler = _Collect()
+    logging.getLogger(_LOGGER_NAME).addHandler(handler)
+    try:
+        yield handler.warnings
+    finally:
+        logging.getLogger(_LOGGER_NAME).removeHandler(handler)
 
 
 def run_logged(path: Path | None, facts: Mapping[str, Any], run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -106,6 +141,7 @@ def run_logged(path: Path | None, facts: Mapping[str, Any], run: Callable[[], di
             log.write("job failed", **facts, error=str(error), exit_code=error.exit_code)
             raise
         for warning in report["warnings"]:
-            log.write("warning", **facts, **warning)
+            if not log.has_told(warning["code"], warning["text"]):
+                log.write("warning", **facts, **warning)
         log.write("job done", **facts, seconds=report["seconds"])
     return report

@@ -27,7 +27,7 @@ from retarget.batch.settings import ExecuteOptions
 from retarget.batch.sidecar import Sidecar, output_digest, read_sidecar, write_sidecar
 from retarget.batch.staging import remove_leftovers, remove_path, staging_path
 from retarget.cache import default_cache_folder
-from retarget.errors import InputChangedError, RetargetError
+from retarget.errors import InputChangedError, OutputError, RetargetError
 from retarget.pipeline.job import run_video_job
 from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.video.output_path import check_writable, output_errors
@@ -122,7 +122,10 @@ def _claimed(output: Path) -> Iterator[None]:
 
 def _make(job: VideoJob, key: str, digests: FileDigests, progress: JobProgress | None) -> dict[str, Any]:
     output, staging = job.output, staging_path(job.output)
-    report = run_video_job(replace(job, output=staging, overwrite=True), progress)
+    try:
+        report = run_video_job(replace(job, output=staging, overwrite=True), progress)
+    except OutputError as error:  # people know the output by its own name
+        raise OutputError(error.message.replace(staging.name, output.name), hint=error.hint) from error
     if job_key(job, digests) != key:
         raise InputChangedError(
             f"{output}: an input was replaced while the job ran", hint="start the batch again when the files are final"

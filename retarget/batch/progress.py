@@ -9,7 +9,7 @@ from typing import Final, TextIO
 from retarget.batch.state import BatchState, JobRecord
 from retarget.event_log import EventLog
 
-__all__ = ["LogObserver", "ProgressObserver", "format_seconds"]
+__all__ = ["LogObserver", "ProgressObserver", "counted", "format_seconds"]
 
 _LINE_SECONDS: Final = 0.5
 _QUIET_SECONDS: Final = 30.0
@@ -19,6 +19,11 @@ def format_seconds(seconds: float) -> str:
     """Write a duration as h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Write a number of things: "1 job", "2 jobs"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 class ProgressObserver:
@@ -39,8 +44,10 @@ class ProgressObserver:
         """Write a line for what is worth one."""
         number = f"[{record.job.number}/{len(self._state.records)}]"
         if event == "done":
-            warned = f", {len(record.warnings)} warnings" if record.warnings else ""
-            self._say(f"{number} {record.job.name}: {record.frames} frames in {record.seconds:.1f} s{warned}")
+            warned = f", {counted(len(record.warnings), 'warning')}" if record.warnings else ""
+            self._say(
+                f"{number} {record.job.name}: {counted(record.frames, 'frame')} in {record.seconds:.1f} s{warned}"
+            )
         elif event == "retried":
             self._say(f"{number} {record.job.name}: {record.error}; trying again")
         elif event == "failed":

@@ -119,6 +119,9 @@ def _json_rows(stream: TextIO) -> Iterator[Row | Problem]:
             continue
         try:
             content = json.loads(text)
+        except json.JSONDecodeError as error:
+            yield Problem(line, f"not JSON ({error.msg}, column {error.colno})")
+            continue
         except (ValueError, RecursionError) as error:
             yield Problem(line, f"not JSON ({error})")
             continue

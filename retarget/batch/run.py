@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from retarget.batch.plan import BatchPlan, Places, plan_jobs
-from retarget.batch.progress import LogObserver, ProgressObserver
+from retarget.batch.progress import LogObserver, ProgressObserver, counted
 from retarget.batch.roots import check_inside
 from retarget.batch.rows import Problem, Row, matrix_rows, read_rows
 from retarget.batch.settings import BatchSettings
@@ -81,7 +81,8 @@ def plan_batch(request: BatchRequest, root: Path | None = None) -> BatchPlan:
     if plan.problems:
         for problem in plan.problems:
             print(f"{where}: {problem}", file=sys.stderr)  # noqa: T201 - each bad row, before the error itself
-        raise UsageError(f"{where}: {len(plan.problems)} bad rows, nothing was started", hint="mend the lines above")
+        count = counted(len(plan.problems), "bad row")
+        raise UsageError(f"{where}: {count}, nothing was started", hint="mend the lines above")
     if not plan.jobs:
         raise UsageError(f"{where}: holds no jobs", hint="give columns source, driver, output and at least one row")
     return plan
@@ -118,30 +119,39 @@ def run_batch(request: BatchRequest, settings: BatchSettings) -> BatchState:
     if plan.unreadable and (settings.fail_fast or request.check_only):
         for number, reason in plan.unreadable.items():
             _tell(f"line {plan.jobs[number - 1].line}: {reason}", is_quiet=False)
-        raise InputError(f"{len(plan.unreadable)} jobs have inputs that can't be read, nothing was started")
+        raise InputError(f"inputs of {counted(len(plan.unreadable), 'job')} can't be read, nothing was started")
     if request.check_only:
-        _tell(f"{len(plan.jobs)} jobs, all rows make sense", is_quiet=request.is_quiet)
+        _tell(f"{counted(len(plan.jobs), 'job')}, all rows make sense", is_quiet=request.is_quiet)
         return BatchState(plan.jobs)
+    folder, state = request.places.output_folder, BatchState(plan.jobs)
+    summary = SummaryObserver(folder, state, lambda text: _tell(text, is_quiet=False))
     with EventLog(request.log_path) as log:
-        state = _run(plan, request, settings, log)
-    if state.count("failed") or state.count("stopped"):
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        _run(plan, request, settings, log, state, summary)
+    num_failed, num_stopped = state.count("failed"), state.count("stopped")
+    if num_failed or num_stopped:
+        not_run = f", {num_stopped} not run" if num_stopped else ""
+        where_told = folder / "summary.json" if summary.is_written else "above"
         raise JobsFailedError(
-            f"{state.count('failed')} of {len(plan.jobs)} jobs failed"
-            + (f", {state.count('stopped')} were not run" if state.count("stopped") else ""),
-            hint=f"see {request.places.output_folder / 'summary.json'}; the same command goes on where this one ended",
+            f"{num_failed} of {counted(len(plan.jobs), 'job')} failed{not_run}",
+            hint=f"see {where_told}; the same command goes on where this one ended",
         )
     return state
 
 
-def _run(plan: BatchPlan, request: BatchRequest, settings: BatchSettings, log: EventLog) -> BatchState:
-    folder = request.places.output_folder
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    state = BatchState(plan.jobs)
-    summary = SummaryObserver(folder, state, lambda text: _tell(text, is_quiet=False))
+def _run(
+    plan: BatchPlan,
+    request: BatchRequest,
+    settings: BatchSettings,
+    log: EventLog,
+    state: BatchState,
+    summary: SummaryObserver,
+) -> None:
+    """Run what can be run of a batch, and leave its summary."""
     progress = ProgressObserver(state)
     state.observers = [LogObserver(log), summary, *([] if request.is_quiet else [progress])]
-    log.write("batch started", jobs=len(plan.jobs), engine=settings.engine, folder=str(folder))
+    log.write("batch started", jobs=len(plan.jobs), engine=settings.engine, folder=str(request.places.output_folder))
     for number, reason in plan.unreadable.items():
         state.failed(number, reason, InputError.exit_code, is_final=True)
     jobs = [job for job in plan.jobs if job.number not in plan.unreadable]
@@ -161,7 +171,6 @@ def _run(plan: BatchPlan, request: BatchRequest, settings: BatchSettings, log: E
         log.write("batch ended", done=state.count("done"), skipped=state.count("skipped"), failed=state.count("failed"))
         if not request.is_quiet:
             print(summary_table(state))  # noqa: T201 - the outcome of the command
-    return state
 
 
 def _tell(text: str, *, is_quiet: bool) -> None:

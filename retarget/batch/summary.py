@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from retarget import __version__
-from retarget.batch.progress import format_seconds
+from retarget.batch.progress import counted, format_seconds
 from retarget.batch.sidecar import read_sidecar
 from retarget.batch.state import BatchState, JobRecord
 from retarget.errors import OutputError
@@ -159,6 +159,11 @@ class SummaryObserver:
         self._next_time = 0.0
         self._has_warned = False
 
+    @property
+    def is_written(self) -> bool:
+        """Whether both files could be written so far."""
+        return not self._has_warned
+
     def changed(self, record: JobRecord, event: str) -> None:
         """Note that there is something new."""
         self._has_changed = True
@@ -189,7 +194,8 @@ def summary_table(state: BatchState) -> str:
     counts = _counts(state)
     told = [f"{counts[status]} {status}" for status in ("done", "skipped", "failed", "stopped") if counts[status]]
     elapsed = format_seconds(time.time() - state.began)
-    lines = [f"{len(state.records)} jobs: {', '.join(told) or 'none'}; {state.frames_rendered} frames in {elapsed}"]
+    jobs, frames = counted(len(state.records), "job"), counted(state.frames_rendered, "frame")
+    lines = [f"{jobs}: {', '.join(told) or 'none'}; {frames} in {elapsed}"]
     failures = [record for record in state.records.values() if record.status == "failed"]
     lines += [f"  line {each.job.line}, {each.job.name}: {each.error}" for each in failures[:_MAX_TABLE_FAILURES]]
     if len(failures) > _MAX_TABLE_FAILURES:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retarget.errors import UsageError
+from retarget.event_log import collect_warnings
 from retarget.inspect.driver_pictures import WatchedDriver
 from retarget.pipeline.preparation import Clock, check_inputs, prepare_job
 from retarget.pipeline.video_job import JobProgress, VideoJob
@@ -130,14 +131,15 @@ def inspect_clip(
     """
     progress, clock = progress or JobProgress(), Clock()
     check_inputs(job)
-    ready = prepare_job(job, progress, clock)
+    with collect_warnings() as logged:
+        ready = prepare_job(job, progress, clock)
     studio, result = ready.studio, ready.result
     chosen = choose_frames(_from_zero(result.track.times_seconds), at_seconds=at_seconds, max_frames=max_frames)
     driver = WatchedDriver(job.driver, job.start_seconds, job.end_seconds, tuple(chosen), result.track.size_hw)
     with clock.stage("transfer"):
         plan = studio.plan(driver, result, progress)
     seconds = {**clock.seconds, **{f"driver: {name}": value for name, value in result.stage_seconds.items()}}
-    warnings = (*studio.notes(), *result.track.warnings, *plan.track.warnings)
+    warnings = (*studio.notes(), *result.track.warnings, *plan.track.warnings, *logged)
     return InspectedClip(job, studio, result, plan, driver, warnings, seconds)
 
 

@@ -13,6 +13,7 @@ from retarget import __version__
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.doctor.photo import score_photo
 from retarget.errors import InputError, UsageError
+from retarget.event_log import collect_warnings
 from retarget.photo import read_photo, write_photo
 from retarget.pipeline.background import open_background
 from retarget.pipeline.driver_range import DriverRange
@@ -78,11 +79,12 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
     is_transparent = job.render.background == "transparent"
     if is_transparent and job.output.suffix.lower() in (".jpg", ".jpeg"):
         raise UsageError(f"{job.output}: JPEG can't hold transparency", hint="write PNG or WebP")
-    track, index, driver = _track_at(job)
-    photo = read_photo(job.source)
-    source = source_of_photo(
-        photo, str(job.source), person=job.source_person, pose=job.pose, max_side_px=job.render.max_side_px
-    )
+    with collect_warnings() as logged:
+        track, index, driver = _track_at(job)
+        photo = read_photo(job.source)
+        source = source_of_photo(
+            photo, str(job.source), person=job.source_person, pose=job.pose, max_side_px=job.render.max_side_px
+        )
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
     plan = retargeter.plan(track, driver)
     background = None if is_transparent else open_background(job.render.background, source)
@@ -94,7 +96,7 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
     picture = Watermark(job.render.watermark, source.size_hw).draw(picture)
     write_photo(job.output, picture, overwrite=job.overwrite)
     score = score_photo(source.rgb, source.pose, source.matte.alpha, num_others=source.num_others)
-    warnings = [*score.warnings, *track.warnings, *plan.track.warnings]
+    warnings = [*score.warnings, *track.warnings, *plan.track.warnings, *logged]
     settings = {key: value for key, value in asdict(job).items() if key not in {"source", "pose_from", "output"}}
     return {
         "format": "retarget-frame-report/1",

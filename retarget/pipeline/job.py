@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retarget import __version__
+from retarget.event_log import collect_warnings
 from retarget.pipeline.preparation import Clock, check_inputs, prepare_job
 from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.pose.extractor import TrackResult
@@ -44,13 +45,14 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
     progress, clock = progress or JobProgress(), Clock()
     began = time.perf_counter()
     _check_job(job)
-    ready = prepare_job(job, progress, clock)
-    studio, result = ready.studio, ready.result
-    with clock.stage("transfer"):
-        plan = studio.plan(job.driver_range, result, progress)
-    with clock.stage("render"):
-        writer_warnings = studio.render(job, ready.clip, plan, result, progress)
-    warnings = [*studio.notes(), *result.track.warnings, *plan.track.warnings, *writer_warnings]
+    with collect_warnings() as logged:
+        ready = prepare_job(job, progress, clock)
+        studio, result = ready.studio, ready.result
+        with clock.stage("transfer"):
+            plan = studio.plan(job.driver_range, result, progress)
+        with clock.stage("render"):
+            writer_warnings = studio.render(job, ready.clip, plan, result, progress)
+    warnings = [*studio.notes(), *result.track.warnings, *plan.track.warnings, *writer_warnings, *logged]
     size_hw = studio.retargeter.source.size_hw
     return _report(job, ready.clip, size_hw, plan, result, warnings, clock.seconds, time.perf_counter() - began)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from retarget.errors import InputError, OutputError
-from retarget.event_log import EventLog, run_logged
+from retarget.event_log import EventLog, collect_warnings, run_logged
 
 ROOT = Path(__file__).parent.parent.parent
 _CODE = re.compile(r"\"(W\d{3})[\":]")
@@ -43,16 +43,20 @@ def test_every_code_in_use_is_documented() -> None:
 
 def test_a_job_is_logged_with_its_warnings(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    report = {"warnings": [{"code": "W201", "text": "gap"}], "seconds": {"total": 1.0}}
 
     def run() -> dict[str, object]:
-        logging.getLogger("retarget.cache").warning("W503: can't %s", "write")
-        logging.getLogger("retarget.other").warning("plain")
-        return report
+        with collect_warnings() as logged:
+            for _ in range(2):
+                logging.getLogger("retarget.cache").warning("W503: can't %s", "write")
+            logging.getLogger("retarget.other").warning("plain")
+        assert logged == [("W503", "can't write")]
+        warnings = [{"code": code, "text": text} for code, text in [("W201", "gap"), *logged]]
+        return {"warnings": warnings, "seconds": {"total": 1.0}}
 
-    assert run_logged(log, {"output": "o.mp4"}, run) is report
+    assert len(run_logged(log, {"output": "o.mp4"}, run)["warnings"]) == 2
     assert events(log) == [
         {"event": "job started", "output": "o.mp4"},
+        {"event": "warning", "code": "W503", "text": "can't write"},
         {"event": "warning", "code": "W503", "text": "can't write"},
         {"event": "log", "level": "warning", "logger": "retarget.other", "text": "plain"},
         {"event": "warning", "output": "o.mp4", "code": "W201", "text": "gap"},

@@ -109,7 +109,7 @@ def test_full_and_read_only_disks(tmp_path: Path, inputs: Path, start: Start) ->
         assert code == 7, err
         assert statuses(tmp_path) == ["failed", "failed", "done"]
         errors = [job["error"] for job in summary(tmp_path)["jobs"][:2]]
-        assert "No space left" in errors[0]
+        assert "full/1.mp4: can't be written (No space left" in errors[0]
         assert "no permission to write" in errors[1]
         assert [job["exit_code"] for job in summary(tmp_path)["jobs"][:2]] == [5, 5]
         assert list((tmp_path / "full").iterdir()) == []
@@ -190,7 +190,9 @@ def test_damaged_cache_entries_are_made_again(
         content[len(content) // 2] ^= 0xFF
         entry.write_bytes(content)
     job = BatchJob(1, 2, str(inputs / "a.jpg"), str(inputs / "d.mp4"), str(tmp_path / "o.mp4"), {"end": "0.2"})
-    assert execute_job(job, ExecuteOptions())["status"] == "done"
+    made = execute_job(job, ExecuteOptions())
+    assert made["status"] == "done"
+    assert [warning["code"] for warning in made["warnings"]].count("W501") == 2
     fresh = tmp_path / "fresh.mp4"
     monkeypatch.setenv("RETARGET_CACHE", environment["RETARGET_CACHE"])
     execute_job(BatchJob(1, 2, job.source, job.driver, str(fresh), {"end": "0.2"}), ExecuteOptions())

@@ -129,7 +129,7 @@ def test_nothing_starts_while_rows_are_bad(folder: Path, capsys: pytest.CaptureF
 def test_checking_alone_tells_of_missing_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = folder / "m.jsonl"
     manifest.write_text('{"source": "gone.jpg", "driver": "d.mp4"}\n')
-    with pytest.raises(InputError, match="1 jobs have inputs"):
+    with pytest.raises(InputError, match="inputs of 1 job can't be read"):
         run_batch(BatchRequest(manifest=manifest, check_only=True), BatchSettings())
     assert "line 1: " in capsys.readouterr().err
 

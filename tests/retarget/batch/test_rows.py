@@ -48,7 +48,7 @@ def test_the_same_rows_in_every_format(tmp_path: Path, name: str, text: str, lin
         ("m.csv", "source,driver\na,b\na,b,c\n", 3, "3 cells, but the header names 2"),
         ("m.csv", "source,source\na,b\n", 1, "stands twice"),
         ("m.csv", 'source,driver\n"a,b\n', 2, "not CSV"),
-        ("m.jsonl", '{"source": "a"}\n{oops}\n', 2, "not JSON"),
+        ("m.jsonl", '{"source": "a"}\n{oops}\n', 2, "column 2)"),
         ("m.jsonl", '["a"]\n', 1, "not an object"),
         ("m.jsonl", '{"source": ["a"]}\n', 1, "expected text"),
         ("m.jsonl", "[" * 100_000 + "\n", 1, "not JSON"),
