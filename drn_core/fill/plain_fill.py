@@ -14,7 +14,7 @@ from drn_core.fill.grain import make_grain
 from drn_core.fill.harmonic import continue_smoothly
 from drn_core.fill.surfaces import Surface, View
 
-__all__ = ["fill_plain"]
+__all__ = ["continue_surfaces"]
 
 ByteArray = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
@@ -31,7 +31,7 @@ _ENOUGH = 0.1  # part of a place that must be plain for its grain to be told
 _MOST_GRAIN = 1.5  # how much stronger than on average the grain may be anywhere
 
 
-def fill_plain(
+def continue_surfaces(
     rgb: ByteArray, hole: BoolArray, view: View, surfaces: list[Surface], *, seed: int = 0
 ) -> tuple[ByteArray, BoolArray]:
     """Fill those parts of a hole behind which a plain surface lies.

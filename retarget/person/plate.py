@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.fill.inpaint import fill_from_patches
-from drn_core.fill.plain_fill import fill_plain
+from drn_core.fill.plain_fill import continue_surfaces
 from drn_core.fill.seams import draw_seams
 from drn_core.fill.straight import continue_lines
 from drn_core.fill.surfaces import View, find_leftovers, find_surfaces
@@ -88,7 +88,7 @@ def _filled(
         view = View.around(picture, still_open, unit, other_people)
         surfaces = find_surfaces(view)
     lit, closed = picture, hole | still_open
-    picture, still_open = fill_plain(picture, still_open, view, surfaces)
+    picture, still_open = continue_surfaces(picture, still_open, view, surfaces)
     picture = fill_from_patches(picture, still_open, allowed)
     return draw_seams(picture, lit, closed, unit)
 

@@ -23,7 +23,8 @@ from retarget.pipeline.background import Background
 from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.models import LoadedModel, load_model
 from retarget.pipeline.room import SourceRoom
-from retarget.pipeline.source import SourceModel, build_source, fit_photo
+from retarget.pipeline.source import SourceModel
+from retarget.pipeline.source_cache import source_of_photo
 from retarget.pipeline.surface import read_surface_motion
 from retarget.pipeline.transfer import TransferredTrack, transfer_track
 from retarget.records import PoseTrack, UInt8Array
@@ -139,7 +140,7 @@ class Retargeter:
         render: RenderConfig | None = None,
         transfer: TransferConfig | None = None,
     ) -> Retargeter:
-        """Read a photo and model its person.
+        """Read a photo and model its person, or take up from the cache what is known of it.
 
         Args:
             path: the photo.
@@ -154,10 +155,10 @@ class Retargeter:
             InputError: the photo can't be read.
             PersonNotFoundError: it shows nobody.
         """
-        photo = read_photo(path)
-        render = render or RenderConfig()
-        rgb, alpha = fit_photo(photo.rgb, photo.alpha, render.max_side_px)
-        source = build_source(rgb, photo_alpha=alpha, config=pose, where=str(path))
+        render, pose = render or RenderConfig(), pose or PoseConfig()
+        source = source_of_photo(
+            read_photo(path), str(path), person=pose.person, pose=pose, max_side_px=render.max_side_px
+        )
         return cls(source, render=render, transfer=transfer)
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from drn_core.fill.grain import make_grain
 from drn_core.fill.harmonic import continue_smoothly
-from drn_core.fill.plain_fill import fill_plain
+from drn_core.fill.plain_fill import continue_surfaces
 from drn_core.fill.surfaces import View, find_leftovers, find_surfaces, share_around
 
 GRAIN = 2.0
@@ -30,7 +30,7 @@ def _hole(shape: tuple[int, ...]) -> np.ndarray:
 def _filled(picture: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     damaged = np.where(hole[..., None], 0, picture).astype(np.uint8)
     view = View.around(damaged, hole, 80.0)
-    return fill_plain(damaged, hole, view, find_surfaces(view))
+    return continue_surfaces(damaged, hole, view, find_surfaces(view))
 
 
 def test_harmonic_continuation_gives_a_plane_back() -> None:
