@@ -15,12 +15,12 @@ import torch
 
 from drn_core import ops
 from drn_core.prior.render import PriorFrame, PriorRenderer
-from retarget.cli.options import add_video_options, job_from_args, parse_time
 from retarget.errors import RetargetError
 from retarget.inspect.clip import InspectedClip, inspect_clip
 from retarget.inspect.drawing import draw_difference
 from retarget.inspect.dump import write_stages
 from retarget.inspect.stages import Stage
+from retarget.job_options import add_video_options, job_from_args, parse_time
 from retarget.records import UInt8Array
 
 __all__ = ["main"]

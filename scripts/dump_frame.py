@@ -9,10 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from retarget.cli.options import add_video_options, job_from_args, parse_time
 from retarget.errors import RetargetError
 from retarget.inspect.clip import inspect_clip
 from retarget.inspect.dump import write_stages
+from retarget.job_options import add_video_options, job_from_args, parse_time
 
 __all__ = ["main"]
 

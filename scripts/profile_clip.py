@@ -11,9 +11,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from retarget.cli.options import add_video_options, job_from_args
 from retarget.errors import RetargetError
 from retarget.inspect.sampling import StackSampler
+from retarget.job_options import add_video_options, job_from_args
 from retarget.pipeline.job import run_video_job
 
 __all__ = ["main"]

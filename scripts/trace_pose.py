@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.skeleton import JOINT_INDEX, JOINT_NAMES
-from retarget.cli.options import parse_time
 from retarget.config import PoseConfig, SmoothingConfig
 from retarget.errors import RetargetError
+from retarget.job_options import parse_time
 from retarget.pose.extractor import TrackResult, extract_track
 
 __all__ = ["jitter_px", "main"]

@@ -52,7 +52,7 @@ class BatchJob:
         Raises:
             UsageError: an option is not understood, or options contradict each other.
         """
-        from retarget.cli.options import job_from_args
+        from retarget.job_options import job_from_args
 
         return job_from_args(parse_options(self.options, source=self.source, driver=self.driver, output=self.output))
 
@@ -184,7 +184,7 @@ class _Planner:
     def _output_name(self, row: Row, options: Mapping[str, str]) -> str:
         if "output" in row.values:
             return row.values["output"]
-        from retarget.cli.options import default_suffix
+        from retarget.job_options import default_suffix
 
         stem = row.values.get("stem") or f"{Path(row.values['source']).stem}_{Path(row.values['driver']).stem}"
         return stem + default_suffix(options.get("codec"), options.get("background", ""))

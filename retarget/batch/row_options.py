@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NoReturn
 
-from retarget.cli.options import add_video_options
 from retarget.errors import UsageError
+from retarget.job_options import add_video_options
 
 __all__ = ["JOB_COLUMNS", "flag_names", "option_names", "options_from_args", "parse_options"]
 

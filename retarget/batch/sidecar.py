@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from retarget.cache import file_digest
-from retarget.video.output_path import PendingOutput, output_errors
+from retarget.video.output_path import write_text_output
 
 __all__ = ["Sidecar", "output_digest", "read_sidecar", "sidecar_path", "write_sidecar"]
 
@@ -96,9 +95,4 @@ def write_sidecar(output: Path, sidecar: Sidecar) -> None:
         "report": sidecar.report,
         "thumbnail": sidecar.thumbnail,
     }
-    with output_errors(path), PendingOutput(path, overwrite=True) as pending:
-        with pending.temporary.open("w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1, default=str)
-            stream.flush()
-            os.fsync(stream.fileno())
-        pending.commit()
+    write_text_output(path, json.JSONEncoder(indent=1, default=str).iterencode(content))

@@ -16,7 +16,7 @@ from retarget.batch.progress import counted, format_seconds
 from retarget.batch.sidecar import read_sidecar
 from retarget.batch.state import BatchState, JobRecord
 from retarget.errors import OutputError
-from retarget.video.output_path import PendingOutput, output_errors
+from retarget.video.output_path import write_text_output
 
 __all__ = ["SummaryObserver", "summary_table", "write_page", "write_summary"]
 
@@ -54,16 +54,6 @@ def _job_values(record: JobRecord) -> dict[str, Any]:
     }
 
 
-def _write_whole(path: Path, pieces: Iterator[str]) -> None:
-    with output_errors(path), PendingOutput(path, overwrite=True) as pending:
-        with pending.temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-            for piece in pieces:
-                stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        pending.commit()
-
-
 def write_summary(path: Path, state: BatchState, *, is_finished: bool) -> None:
     """Write what became of all jobs as JSON, whole or not at all.
 
@@ -93,7 +83,7 @@ def write_summary(path: Path, state: BatchState, *, is_finished: bool) -> None:
             separator = ",\n"
         yield "\n ]\n}\n"
 
-    _write_whole(path, pieces())
+    write_text_output(path, pieces())
 
 
 def write_page(path: Path, state: BatchState, *, is_finished: bool) -> None:
@@ -122,7 +112,7 @@ def write_page(path: Path, state: BatchState, *, is_finished: bool) -> None:
         max_thumbnails=_MAX_THUMBNAILS,
         version=__version__,
     )
-    _write_whole(path, stream)
+    write_text_output(path, stream)
 
 
 def _page_rows(state: BatchState, folder: Path) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from retarget.cli.options import add_video_options
+from retarget.job_options import add_video_options
 
 __all__ = ["configure", "run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from retarget.cli.options import add_picture_options, parse_time, render_config, transfer_config
+from retarget.job_options import add_picture_options, parse_time, render_config, transfer_config
 
 __all__ = ["configure", "run"]
 

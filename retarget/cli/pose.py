@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from retarget.cli.options import parse_time
 from retarget.config import PoseConfig, SmoothingConfig
 from retarget.errors import UsageError
+from retarget.job_options import parse_time
 
 __all__ = ["configure", "run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from retarget.cli.options import add_video_options, job_from_args
+from retarget.job_options import add_video_options, job_from_args
 
 __all__ = ["configure", "run"]
 

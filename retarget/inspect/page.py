@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,7 @@ from retarget import __version__
 from retarget.inspect.clip import FrameStages, InspectedClip, warnings_of_frame
 from retarget.pipeline.conveyor import consume_behind
 from retarget.records import UInt8Array
-from retarget.video.output_path import PendingOutput, output_errors
+from retarget.video.output_path import write_text_output
 
 if TYPE_CHECKING:  # it imports what draws
     from retarget.inspect.stages import Stage
@@ -98,16 +97,7 @@ def write_inspect_page(path: Path, clip: InspectedClip, frames: Iterable[FrameSt
         facts=_facts(clip),
         version=__version__,
     )
-    _write(path, pieces)
-
-
-def _write(path: Path, pieces: Iterator[str]) -> None:
-    with output_errors(path), PendingOutput(path, overwrite=True) as pending:
-        with pending.temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.writelines(pieces)
-            stream.flush()
-            os.fsync(stream.fileno())
-        pending.commit()
+    write_text_output(path, pieces)
 
 
 def _stage_values(stage: Stage, limits: PageLimits) -> dict[str, str]:

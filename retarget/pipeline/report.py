@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from retarget.video.output_path import PendingOutput, check_apart, check_writable, output_errors
+from retarget.video.output_path import check_apart, check_writable, write_text_output
 
 __all__ = ["check_report_path", "write_report"]
 
@@ -39,11 +38,5 @@ def write_report(path: Path | None, report: dict[str, Any]) -> None:
     Raises:
         OutputError: it can't be written.
     """
-    if path is None:
-        return
-    with output_errors(path), PendingOutput(path, overwrite=True) as pending:
-        with pending.temporary.open("w", encoding="utf-8") as stream:
-            json.dump(report, stream, indent=1, default=str)
-            stream.flush()
-            os.fsync(stream.fileno())
-        pending.commit()
+    if path is not None:
+        write_text_output(path, json.JSONEncoder(indent=1, default=str).iterencode(report))

@@ -36,7 +36,7 @@ import numpy.typing as npt
 from drn_core.skeleton import JOINT_NAMES, NUM_JOINTS
 from retarget.errors import InputError
 from retarget.records import FloatArray, PoseTrack
-from retarget.video.output_path import PendingOutput, check_writable, output_errors
+from retarget.video.output_path import check_writable, write_text_output
 
 __all__ = ["read_track_json", "track_from_json", "track_to_json", "write_track_json"]
 
@@ -99,10 +99,7 @@ def write_track_json(path: str | Path, track: PoseTrack, *, overwrite: bool = Fa
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite)
-    with PendingOutput(path, overwrite=overwrite) as pending:
-        with output_errors(path):
-            pending.temporary.write_text(json.dumps(track_to_json(track), separators=(",", ":")) + "\n", "utf-8")
-        pending.commit()
+    write_text_output(path, [json.dumps(track_to_json(track), separators=(",", ":")), "\n"], overwrite=overwrite)
 
 
 def read_track_json(path: str | Path) -> PoseTrack:

@@ -29,6 +29,7 @@ __all__ = [
     "check_writable",
     "output_errors",
     "remove_stale_temporaries",
+    "write_text_output",
 ]
 
 PNG_NAME: Final = "frame_{index:06d}.png"
@@ -279,3 +280,20 @@ class PendingOutput:
             old.rename(self.path)
             raise
         _remove(old)
+
+
+def write_text_output(path: Path, pieces: Iterable[str], *, overwrite: bool = True) -> None:
+    """Write a text in UTF-8, whole or not at all.
+
+    Args:
+        path: the file.
+        pieces: of the text, in order; what UTF-8 can't hold (names that are none) is escaped.
+        overwrite: replace what has this name.
+
+    Raises:
+        OutputError: it can't be written, or exists.
+    """
+    with output_errors(path), PendingOutput(path, overwrite=overwrite) as pending:
+        with pending.temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.writelines(pieces)
+        pending.commit()

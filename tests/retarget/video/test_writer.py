@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +20,12 @@ from PIL import Image
 
 from retarget.config import EncodeConfig
 from retarget.errors import OutputError, UsageError
-from retarget.video.output_path import PendingOutput, check_output_path, remove_stale_temporaries
+from retarget.video.output_path import (
+    PendingOutput,
+    check_output_path,
+    remove_stale_temporaries,
+    write_text_output,
+)
 from retarget.video.reader import open_video
 from retarget.video.writer import VideoWriter
 from tests.retarget.video.clips import (
@@ -457,6 +464,23 @@ def test_temporaries_of_living_processes_are_left_alone(tmp_path: Path) -> None:
         assert remove_stale_temporaries(path) == 0
         assert pending.temporary.exists()
     assert_nothing_in(tmp_path)
+
+
+def test_a_text_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "text.json"
+    write_text_output(path, ["a", "\udcff\n"])
+    assert path.read_bytes() == b"a\\udcff\n"
+
+    def broken() -> Iterator[str]:
+        yield "b" * 100_000
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OutputError, match=r"text\.json: can't be written \(No space"):
+        write_text_output(path, broken())
+    with pytest.raises(OutputError, match="exists already"):
+        write_text_output(path, ["c"], overwrite=False)
+    assert path.read_bytes() == b"a\\udcff\n"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_result_has_usual_permissions(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Options that several sub-commands share, and how their texts become configurations."""
+"""Options of jobs, on the command line and in rows of a manifest, and how their texts become configurations."""
 
 from __future__ import annotations
 

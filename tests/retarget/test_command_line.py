@@ -11,8 +11,8 @@ import pytest
 import retarget
 from retarget.cli import video
 from retarget.cli.main import main
-from retarget.cli.options import job_from_args, parse_time
 from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
+from retarget.job_options import job_from_args, parse_time
 
 
 @pytest.mark.parametrize(
