@@ -56,15 +56,20 @@ class Missing:
     Attributes:
         metric: its name.
         needs: what it needs.
-        get: how to get that.
+        get: how to get that; empty where nothing can be installed for it.
     """
 
     metric: str
     needs: str
-    get: str
+    get: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What it needs, and how to get that."""
+        return f"needs {self.needs}" + (f", get it with {self.get}" if self.get else "")
 
     def __str__(self) -> str:
-        return f"{self.metric}: not computed: needs {self.needs}, get it with {self.get}"
+        return f"{self.metric}: not computed: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from retarget.errors import InputError, UsageError
 from retarget.evaluation.generate import PIPELINE_COMMAND
 from retarget.evaluation.page import comparison_page, render_page
 from retarget.evaluation.pairs import PairOptions, evaluate_pairs
-from retarget.evaluation.suite import Evaluation, SuiteOptions, write_atomically
+from retarget.evaluation.suite import Evaluation, SuiteOptions
 from retarget.evaluation.table import comparison_table, report_table
 from retarget.evaluation.videos import ReenactOptions, evaluate_reenactment, evaluate_video, list_clips
+from retarget.video.output_path import write_text_output
 
 __all__ = ["load_report", "run"]
 
@@ -70,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         sys.stdout.write(table + "\n")
     if args.report is not None:
-        write_atomically(args.report, content)
+        write_text_output(args.report, [content])
     if args.html is not None:
-        write_atomically(args.html, page())
+        write_text_output(args.html, [page()])
     return 0
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from drn_core.evaluation.frames import FramePair, FrameScores
@@ -14,12 +12,12 @@ from drn_core.evaluation.protocol import Protocol
 from drn_core.evaluation.report import Missing, Report, Row, Skipped
 from drn_core.evaluation.statistics import Estimate
 from retarget.cache import Cache
-from retarget.errors import InputError, ModelError, OutputError, UsageError
+from retarget.errors import InputError, ModelError, UsageError
 from retarget.evaluation.examples import Example, ExampleKeeper
 from retarget.evaluation.networks import Networks, find_networks, missing_metrics
 from retarget.evaluation.provenance import collect_provenance
 
-__all__ = ["Evaluation", "FrameObserver", "SuiteOptions", "build_report", "check_required", "write_atomically"]
+__all__ = ["Evaluation", "FrameObserver", "SuiteOptions", "build_report", "check_required"]
 
 
 @dataclass(frozen=True)
@@ -180,32 +178,6 @@ def build_report(
         provenance=collect_provenance(),
         summary=summary,
         rows=rows,
-        missing=[*missing, *(Missing(name, "samples in which it can be taken", "other input") for name in without)],
+        missing=[*missing, *(Missing(name, "a sample that shows it") for name in without)],
         skipped=skipped,
     )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it.
-
-    Args:
-        path: the file.
-        text: its content.
-
-    Raises:
-        OutputError: it can't be written.
-    """
-    try:
-        with NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as stream:
-            temporary = Path(stream.name)
-            try:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise OutputError(f"{path}: can't be written: {error.strerror}") from error

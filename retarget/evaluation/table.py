@@ -88,13 +88,10 @@ def report_table(report: Report) -> str:
             figure = report.summary[metric.name]
             lines.append(f"  {_label(metric):28}{format_estimate(figure):32}n={figure.count}")
     lines += [f"  skipped {item.name}: {item.reason}" for item in report.skipped]
-    reasons: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[str, list[str]] = {}
     for item in report.missing:
-        reasons.setdefault((item.needs, item.get), []).append(item.metric)
-    lines += [
-        f"  not computed: {', '.join(names)}: needs {needs}, get it with {get}"
-        for (needs, get), names in reasons.items()
-    ]
+        reasons.setdefault(item.reason, []).append(item.metric)
+    lines += [f"  not computed: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ from retarget.evaluation.frames import count_frames, save_frame
 from retarget.evaluation.generate import check_command, run_command
 from retarget.evaluation.page import render_page
 from retarget.evaluation.pairs import load_image
-from retarget.evaluation.suite import SuiteOptions, write_atomically
+from retarget.evaluation.suite import SuiteOptions
 from retarget.evaluation.videos import ReenactOptions, evaluate_reenactment, evaluate_video, list_clips
 from tests.helpers.evaluation import NOBODY, FakeObserver, reading, textured_picture, write_clip
 
@@ -332,11 +332,3 @@ def test_reports_that_do_not_fit_are_told_apart(clip: Path, tmp_path: Path, caps
     paths[0].write_text("{}")
     with pytest.raises(InputError, match="not a report"):
         evaluate_command.load_report(paths[0])
-
-
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "report.json"
-    target.mkdir()
-    with pytest.raises(OutputError, match="can't be written"):
-        write_atomically(target, "text")
-    assert list(tmp_path.iterdir()) == [target]

@@ -479,6 +479,8 @@ def test_a_text_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         write_text_output(path, broken())
     with pytest.raises(OutputError, match="exists already"):
         write_text_output(path, ["c"], overwrite=False)
+    with pytest.raises(OutputError, match="can't be written"):
+        write_text_output(tmp_path, ["c"])
     assert path.read_bytes() == b"a\\udcff\n"
     assert list(tmp_path.iterdir()) == [path]
 
