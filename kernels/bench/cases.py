@@ -239,8 +239,8 @@ def _splat_backward(bench: _Bench) -> tuple[int, _Implementations]:
 
 
 def _pose_maps(bench: _Bench) -> tuple[int, _Implementations]:
-    keypoints = torch.rand(4, 33, 2, device=bench.device) * bench.features_hw[0]
-    confidence = torch.rand(4, 33, device=bench.device)
+    keypoints = bench.random(4, 33, 2).sigmoid() * bench.features_hw[0]
+    confidence = bench.random(4, 33).sigmoid()
     size_hw = bench.features_hw
     return 4 * 33 * size_hw[0] * size_hw[1] * 4, {
         "ours": lambda: pose_maps(keypoints, confidence, size_hw=size_hw, sigma_px=6.0),

@@ -62,7 +62,7 @@ def whole_lanes(count: Integer) -> Integer:
     return count // np.uintp(LANES) * np.uintp(LANES)
 
 
-def _place(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+def address_of_lanes(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     """Find the address of an element of a flat array, as a pointer to a vector that need not be aligned."""
     element = builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
     return builder.bitcast(element, ir.VectorType(element.type.pointee, LANES).as_pointer())
@@ -78,7 +78,7 @@ def read_lanes(typing_context: Any, array: Any, index: Any) -> Any:
     """Read the `LANES` elements of a flat array from an index on, as what loops compute in (see `storage.load`)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        stored = builder.load(_place(context, builder, array, *arguments))
+        stored = builder.load(address_of_lanes(context, builder, array, *arguments))
         return widen(builder, array.dtype, _align(stored, array))
 
     return Lanes(computed_in(array.dtype), LANES)(array, types.uintp), generate
@@ -89,7 +89,7 @@ def write_lanes(typing_context: Any, array: Any, index: Any, lanes: Any) -> Any:
     """Write `LANES` elements of a flat array from an index on, as what it stores (see `storage.store`)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _place(context, builder, array, *arguments[:2])
+        place = address_of_lanes(context, builder, array, *arguments[:2])
         _align(builder.store(narrow(builder, array.dtype, arguments[2]), place), array)
         return context.get_dummy_value()
 
@@ -104,7 +104,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         byte_pointer = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte_pointer, _INDEX, _INDEX, _INDEX])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        place = builder.bitcast(_place(context, builder, array, *arguments), byte_pointer)
+        place = builder.bitcast(address_of_lanes(context, builder, array, *arguments), byte_pointer)
         is_write, everywhere, is_data = 0, 3, 1
         builder.call(function, [place, *(ir.Constant(_INDEX, flag) for flag in (is_write, everywhere, is_data))])
         return context.get_dummy_value()

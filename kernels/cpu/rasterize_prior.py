@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from kernels.checks import check_indices
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Pair, Real, Rows, compiled, inlined
 from kernels.cpu.memory import allocate
 from kernels.cpu.rasterize_layer import draw_masked, draw_opaque
-from kernels.cpu.rasterize_tables import BOTTOM, LEFT, OPAQUE, RIGHT, TOP, set_up
+from kernels.cpu.rasterize_tables import BOTTOM, LEFT, OPAQUE, RIGHT, TOP, list_by_band, set_up
 from kernels.cpu.simd import LANES, copy_where_drawn, fill_where_drawn, shift_where_drawn
 from kernels.cpu.storage import array_of
+from kernels.cpu.streaming import LINE, fill_past_cache, finish_streaming, worth_streaming
 from kernels.cpu.threads import run_bands
 
 __all__ = ["rasterize_prior"]
@@ -42,63 +43,97 @@ def rasterize_prior(
     """Draw the mesh; arguments and results as in `kernels.rasterize_prior`."""
     check_indices(triangles, triangle_layer, triangle_part, layer_order, source_xy.shape[0], layer_alpha.shape[0])
     batch, (height, width) = target_xy.shape[0], size_hw
-    flow = array_of(allocate((batch, num_peels, 2, height, width), torch.float32))
-    visibility = array_of(allocate((batch, 1, height, width), torch.float32))
-    layer, part = (array_of(allocate((batch, num_peels, height, width), torch.int8)) for _ in range(2))
-    peel_depth = array_of(allocate((batch, num_peels, height, width), torch.float32))
+    shape = (batch, num_peels, height, width)
+    flow, peel_depth = allocate((batch, num_peels, 2, height, width), torch.float32), allocate(shape, torch.float32)
+    layer, part = allocate(shape, torch.int8), allocate(shape, torch.int8)
+    results = (flow, layer, part, peel_depth, allocate((batch, 1, height, width), torch.float32))
+    pictures, streams = tuple(array_of(result) for result in results), worth_streaming(flow)
     mesh = set_up(target_xy, depth, source_xy, triangles, triangle_layer, layer_alpha, (height, width))
     orders, parts = layer_order.to(torch.int32).contiguous().numpy(), triangle_part.to(torch.int8).contiguous().numpy()
-    texture = array_of(layer_alpha.contiguous())
     scale, threshold = np.float32(1.0 / 255.0 if layer_alpha.dtype == torch.uint8 else 1.0), np.float32(alpha_threshold)
+    lookup = (array_of(layer_alpha.contiguous()), scale, threshold)
     num_bands = -(-height // _ROWS_PER_BAND)
+    lists = list_by_band(mesh.boxes, num_bands, _ROWS_PER_BAND)
 
     def draw(first_band: int, last_band: int) -> None:
-        for band in range(first_band, last_band):
-            b, row = band // num_bands, band % num_bands * _ROWS_PER_BAND
-            row_end = min(row + _ROWS_PER_BAND, height)
-            tables = (mesh.planes[b], mesh.edges[b], mesh.boxes[b], mesh.first, parts, orders[b])
-            peels = (flow[b], layer[b], part[b], peel_depth[b], visibility[b, 0])
-            # The layer being drawn (depth, dx, dy, alpha), its parts, and the alphas of the peels.
-            size = (row_end - row) * (width + LANES)
-            scratch = (np.empty(4 * size, np.float32), np.empty(size, np.int8), np.empty(num_peels * size, np.float32))
-            _draw_band(row, row_end, *tables, texture, scale, threshold, *peels, *scratch)
+        # The layer being drawn (depth, dx, dy, alpha), its parts, and the alphas of the peels.
+        size = _ROWS_PER_BAND * (width + LANES)
+        scratch = (np.empty(4 * size, np.float32), np.empty(size, np.int8), np.empty(num_peels * size, np.float32))
+        bands = (first_band, last_band, num_bands)
+        _draw_bands(bands, tuple(mesh), lists, orders, parts, lookup, pictures, streams, scratch)
 
     run_bands(draw, batch * num_bands, grain=1)
-    results = [torch.from_numpy(array) for array in (flow, layer, part, peel_depth, visibility)]
-    return results[0], results[1], results[2], results[3], results[4]
+    return results
 
 
 @compiled()
-def _draw_band(
-    row_first: Integer,
-    row_end: Integer,
-    planes: Array,
-    edges: Array,
-    boxes: Array,
-    first: Array,
+def _draw_bands(
+    bands: tuple[Integer, Integer, Integer],
+    mesh: tuple[Array, Array, Array, Array],
+    lists: Pair,
+    orders: Array,
     parts: Array,
-    order: Array,
-    texture: Array,
-    scale: Real,
-    threshold: Real,
-    flow: Array,
-    layer: Array,
-    part: Array,
-    depth: Array,
-    visibility: Array,
-    band: Array,
-    band_part: Array,
-    alpha: Array,
+    lookup: tuple[Array, Real, Real],
+    pictures: tuple[Array, Array, Array, Array, Array],
+    streams: bool,
+    scratch: tuple[Array, Array, Array],
 ) -> None:
-    """Draw the rows [row_first, row_end) of one picture; the last three are scratch memory."""
-    _clear(visibility, row_first, row_end, np.float32(0.0))
-    for k in range(layer.shape[0]):
-        _clear(flow[k, 0], row_first, row_end, np.float32(0.0))
-        _clear(flow[k, 1], row_first, row_end, np.float32(0.0))
-        _clear(layer[k], row_first, row_end, np.int8(-1))
-        _clear(part[k], row_first, row_end, np.int8(-1))
-        _clear(depth[k], row_first, row_end, np.float32(np.inf))
-    left, right = _extent(boxes, 0, boxes.shape[0], row_first, row_end)
+    """Draw some bands.
+
+    Args:
+        bands: the first one, the one after the last, and how many each picture has.
+        mesh: as in `Mesh`.
+        lists: as `list_by_band` returns them.
+        orders: (B, L'), the layers of each picture, back to front.
+        parts: (F,), part ids.
+        lookup: alpha of the layers, by what it is multiplied, and below what it is a hole.
+        pictures: the results: flow, layer, part, depth, visibility.
+        streams: whether what is not drawn to is cleared past the caches.
+        scratch: memory for a band: what is drawn of a layer, its parts, and the peels' alpha.
+    """
+    first_band, last_band, num_bands = bands
+    planes, edges, boxes, first = mesh
+    starts, members = lists
+    flow, layer, part, depth, visibility = pictures
+    height = layer.shape[2]
+    for band in range(first_band, last_band):
+        b, row = band // num_bands, band % num_bands * _ROWS_PER_BAND
+        rows, met = (row, min(row + _ROWS_PER_BAND, height)), members[starts[band] : starts[band + 1]]
+        peels = (flow[b], layer[b], part[b], depth[b])
+        tables = (planes[b], edges[b], boxes[b], first)
+        _draw_band(rows, met, tables, orders[b], parts, lookup, peels, visibility[b, 0], streams, scratch)
+
+
+@inlined()
+def _draw_band(
+    rows: Rows,
+    members: Array,
+    mesh: tuple[Array, Array, Array, Array],
+    order: Array,
+    parts: Array,
+    lookup: tuple[Array, Real, Real],
+    peels: tuple[Array, Array, Array, Array],
+    visibility: Array,
+    streams: bool,
+    scratch: tuple[Array, Array, Array],
+) -> None:
+    """Draw one band of a picture, given its rows and the triangles that they meet."""
+    row_first, row_end = rows
+    planes, edges, boxes, first = mesh
+    flow, layer, part, depth = peels
+    band, band_part, alpha = scratch
+    left, right = _extent(boxes, members)
+    warm = _warm_columns(left, right + LANES, visibility.shape[1], streams)
+    for y in range(row_first, row_end):
+        _clear(visibility[y], warm, np.float32(0.0))
+        for k in range(layer.shape[0]):
+            _clear(flow[k, 0, y], warm, np.float32(0.0))
+            _clear(flow[k, 1, y], warm, np.float32(0.0))
+            _clear(layer[k, y], warm, np.int8(-1))
+            _clear(part[k, y], warm, np.int8(-1))
+            _clear(depth[k, y], warm, np.float32(np.inf))
+    if streams:
+        finish_streaming()
     if left > right:
         return
     # Scratch is packed: pixel x of row y is at (y - row_first) * stride + x - left, planes are `pitch` elements apart.
@@ -109,26 +144,25 @@ def _draw_band(
         layer_id = order[position]
         if layer_id < 0:
             continue
-        f_first, f_last = first[layer_id], first[layer_id + 1]
-        layer_left, layer_right = _extent(boxes, f_first, f_last, row_first, row_end)
+        drawn = members[_count_below(members, first[layer_id]) : _count_below(members, first[layer_id + 1])]
+        layer_left, layer_right = _extent(boxes, drawn)
         if layer_left > layer_right:
             continue
         for row in range(row_end - row_first):
             start = row * stride + layer_left - left
             band[start : start + layer_right - layer_left + 1 + LANES] = np.float32(np.inf)
-        for f in range(f_first, f_last):
+        for f in drawn:
             top, bottom = max(boxes[f, TOP], row_first), min(boxes[f, BOTTOM] + 1, row_end)
             origin = -row_first * stride - left
             if boxes[f, OPAQUE]:
                 draw_opaque(f, top, bottom, planes, edges, boxes, parts[f], band, band_part, origin, stride, pitch)
             else:
-                lookup = (texture[layer_id], scale, threshold)
+                texture = (lookup[0][layer_id], lookup[1], lookup[2])
                 draw_masked(
-                    f, top, bottom, planes, edges, boxes, parts[f], lookup, band, band_part, origin, stride, pitch
+                    f, top, bottom, planes, edges, boxes, parts[f], texture, band, band_part, origin, stride, pitch
                 )
         for y in range(row_first, row_end):
             start = (y - row_first) * stride + layer_left - left
-            peels = (flow, layer, part, depth)
             _merge_row(np.int8(layer_id), y, layer_left, layer_right, start, band, band_part, peels, alpha, pitch)
     for y in range(row_first, row_end):
         start = (y - row_first) * stride
@@ -136,19 +170,36 @@ def _draw_band(
 
 
 @inlined()
-def _clear(plane: Array, first: Integer, last: Integer, value: Real) -> None:
-    """Fill rows [first, last), one at a time: of a row the compiler knows that it is contiguous."""
-    for y in range(first, last):
-        plane[y][:] = value
+def _warm_columns(left: Integer, right: Integer, width: Integer, streams: bool) -> Pair:
+    """Choose the columns to clear in the cache: where something is drawn, in whole lines; all if nothing streams."""
+    if not streams:
+        return 0, width
+    return (left // LINE * LINE, min((right // LINE + 1) * LINE, width)) if left <= right else (0, 0)
 
 
 @inlined()
-def _extent(boxes: Array, f_first: Integer, f_last: Integer, row_first: Integer, row_end: Integer) -> tuple[int, int]:
-    """Find the first and last column that some triangles touch in some rows."""
+def _clear(row: Array, warm: Pair, value: Real) -> None:
+    """Fill a row, past the caches but for the columns from warm[0] up to warm[1]."""
+    fill_past_cache(row[: warm[0]], value)
+    row[warm[0] : warm[1]] = value
+    fill_past_cache(row[warm[1] :], value)
+
+
+@inlined()
+def _count_below(members: Array, f: Integer) -> int:
+    """Count the triangles of a sorted list that come before triangle f."""
+    count = 0
+    while count < members.size and members[count] < f:
+        count += 1
+    return count
+
+
+@inlined()
+def _extent(boxes: Array, members: Array) -> tuple[int, int]:
+    """Find the first and last column that some triangles touch."""
     left, right = 1 << 30, -1
-    for f in range(f_first, f_last):
-        if boxes[f, TOP] < row_end and boxes[f, BOTTOM] >= row_first:
-            left, right = min(left, boxes[f, LEFT]), max(right, boxes[f, RIGHT])
+    for f in members:
+        left, right = min(left, boxes[f, LEFT]), max(right, boxes[f, RIGHT])
     return left, right
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "TOP",
     "VALUE",
     "Mesh",
+    "list_by_band",
     "set_up",
 ]
 
@@ -87,6 +88,47 @@ def set_up(
     run_bands(fill, num_faces, grain=_TRIANGLES_PER_TASK)
     # Triangles are sorted by layer: those of layer l are first[l] up to first[l + 1].
     return Mesh(planes, edges, boxes, np.searchsorted(layers, np.arange(num_layers + 1)).astype(np.int32))
+
+
+def list_by_band(boxes: Array, num_bands: int, rows_per_band: int) -> tuple[Array, Array]:
+    """List the triangles that each band of rows meets, in order.
+
+    Args:
+        boxes: (B, F, 5).
+        num_bands: how many bands a picture has.
+        rows_per_band: how many rows a band has.
+
+    Returns:
+        Where the list of each of the B * num_bands bands begins, with one entry more for where the last one ends; and
+        the lists, one after the other.
+    """
+    starts = np.zeros(len(boxes) * num_bands + 1, dtype=np.int64)
+    for b, table in enumerate(boxes):
+        _count_by_band(table, rows_per_band, starts[1 + b * num_bands :])
+    np.cumsum(starts, out=starts)
+    members, free = np.empty(starts[-1], dtype=np.int32), starts[:-1].copy()
+    for b, table in enumerate(boxes):
+        _append_by_band(table, rows_per_band, free[b * num_bands :], members)
+    return starts, members
+
+
+@compiled()
+def _count_by_band(boxes: Array, rows_per_band: Integer, counts: Array) -> None:
+    """Count the triangles that each band meets."""
+    for f in range(boxes.shape[0]):
+        if boxes[f, TOP] <= boxes[f, BOTTOM]:
+            for band in range(boxes[f, TOP] // rows_per_band, boxes[f, BOTTOM] // rows_per_band + 1):
+                counts[band] += 1
+
+
+@compiled()
+def _append_by_band(boxes: Array, rows_per_band: Integer, free: Array, members: Array) -> None:
+    """Append each triangle to the lists of the bands it meets; `free` is the next free place of each list."""
+    for f in range(boxes.shape[0]):
+        if boxes[f, TOP] <= boxes[f, BOTTOM]:
+            for band in range(boxes[f, TOP] // rows_per_band, boxes[f, BOTTOM] // rows_per_band + 1):
+                members[free[band]] = f
+                free[band] += 1
 
 
 @compiled()

@@ -1,4 +1,8 @@
-"""numba implementation of `kernels.splat`: two passes forward (the maximum, then the sums), a gather backward."""
+"""numba implementation of `kernels.splat`: bands of the result forward, each by itself; a gather backward.
+
+What arrives at a band of rows takes three sweeps over the pixels that land there: the highest importance, the total
+weights, then the values. Pixels are swept in order, so sums come out the same however the result is cut.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,14 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, Rows, compiled, inlined
-from kernels.cpu.layout import from_texels, to_texels
-from kernels.cpu.memory import allocate_zeros
+from kernels.cpu.layout import allocate_texels, formatted_as, from_texels, to_texels
+from kernels.cpu.memory import allocate, allocate_zeros
 from kernels.cpu.storage import array_of
 from kernels.cpu.texels import add_texel, match_texel
-from kernels.cpu.threads import run_bands, run_rows
+from kernels.cpu.threads import run_rows
 
 __all__ = ["backward", "forward"]
 
-_CHANNELS_PER_GROUP = 32
 _PIXELS_PER_BAND = 4096
 
 
@@ -24,24 +27,21 @@ def forward(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, T
     batch, channels, height, width = values.shape
     texels, flows = to_texels(values), array_of(flow.contiguous())
     scores = array_of(importance.contiguous()).reshape(batch, height, width)
-    coverage, totals = (np.zeros((batch, count, height, width), dtype=flows.dtype) for count in (1, 2))
-    sums = allocate_zeros((batch, height * width * channels), flow.dtype)
-    num_groups = -(-channels // _CHANNELS_PER_GROUP)
+    coverage, totals = (allocate((batch, count, height, width), flow.dtype) for count in (1, 2))
+    out, results = allocate_texels(values.shape, values.dtype)
+    factors = array_of(allocate((batch, 4, height, width), flow.dtype))
+    reaches = np.empty((batch, height, 2), np.int64)
 
-    def weigh(first: int, last: int) -> None:
-        for b in range(first, last):
-            _weigh(flows[b], scores[b], coverage[b, 0], totals[b])
+    def reach(b: int, first: int, last: int) -> None:
+        _find_reach(flows[b], scores[b], reaches[b], (first, last))
 
-    def add(first: int, last: int) -> None:
-        for task in range(first, last):
-            b, group = divmod(task, num_groups)
-            span = (group * _CHANNELS_PER_GROUP, min((group + 1) * _CHANNELS_PER_GROUP, channels))
-            _add(texels[b], flows[b], scores[b], totals[b], array_of(sums[b]), channels, *span)
+    def arrive(b: int, first: int, last: int) -> None:
+        inputs = (texels[b], flows[b], scores[b], reaches[b], factors[b])
+        _arrive(*inputs, array_of(coverage[b, 0]), array_of(totals[b]), results[b], channels, (first, last))
 
-    if values.numel() > 0:
-        run_bands(weigh, batch, grain=1)
-        run_bands(add, batch * num_groups, grain=1)
-    return from_texels(sums, values), torch.from_numpy(coverage), torch.from_numpy(totals)
+    for step in (reach, arrive):
+        run_rows(step, batch, (height, width), pixels=_PIXELS_PER_BAND)
+    return formatted_as(values, out), coverage, totals
 
 
 def backward(
@@ -81,68 +81,81 @@ def _lands(at_x: Real, at_y: Real, score: Real, height: Integer, width: Integer)
 
 
 @compiled()
-def _weigh(flow: Array, scores: Array, coverage: Array, totals: Array) -> None:
-    """Fill in the coverage, and for each pixel the highest score that arrives (-inf if none) and the total weight."""
+def _find_reach(flow: Array, scores: Array, reach: Array, rows: Rows) -> None:
+    """Tell for some rows of pixels on which rows they land: the first, and the one after the last."""
     _, height, width = flow.shape
-    totals[0] = -np.inf
-    for is_sum in (False, True):
+    for y in range(*rows):
+        highest, lowest = height, 0
+        for x in range(width):
+            at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
+            if _lands(at_x, at_y, scores[y, x], height, width):
+                top = int(np.floor(at_y))
+                highest, lowest = min(highest, top), max(lowest, top + 2)
+        reach[y, 0], reach[y, 1] = max(highest, 0), min(lowest, height)
+
+
+@compiled()
+def _arrive(
+    texels: Array,
+    flow: Array,
+    scores: Array,
+    reach: Array,
+    factors: Array,
+    coverage: Array,
+    totals: Array,
+    out: Array,
+    channels: Integer,
+    rows: Rows,
+) -> None:
+    """Fill in some rows of coverage, totals and result; `factors` is scratch memory, four numbers for each pixel."""
+    _, height, width = flow.shape
+    first, last = rows
+    count = np.uintp(channels)
+    for row in range(first, last):
+        coverage[row][:] = flow.dtype.type(0.0)
+        totals[0, row][:] = -np.inf
+        totals[1, row][:] = flow.dtype.type(0.0)
+    out[first * width * channels : last * width * channels] = out.dtype.type(0.0)
+    for sweep in range(3):
         for y in range(height):
+            if reach[y, 0] >= last or reach[y, 1] <= first:
+                continue
             for x in range(width):
                 at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
                 score = scores[y, x]
                 if not _lands(at_x, at_y, score, height, width):
                     continue
                 left, top = int(np.floor(at_x)), int(np.floor(at_y))
-                for row in range(max(top, 0), min(top + 2, height)):
+                for row in range(max(top, first), min(top + 2, last)):
                     share_y = type(at_x)(1.0) - abs(at_y - type(at_x)(row))
                     for column in range(max(left, 0), min(left + 2, width)):
                         share = share_y * (type(at_x)(1.0) - abs(at_x - type(at_x)(column)))
                         if share <= 0.0:
                             continue
-                        if is_sum:
-                            coverage[row, column] += share
-                            totals[1, row, column] += share * np.exp(score - totals[0, row, column])
-                        else:
+                        neighbour = 2 * (row - top) + column - left
+                        if sweep == 0:
                             totals[0, row, column] = max(totals[0, row, column], score)
+                        elif sweep == 1:
+                            factor = np.exp(score - totals[0, row, column])
+                            factors[neighbour, y, x] = factor
+                            coverage[row, column] += share
+                            totals[1, row, column] += share * factor
+                        else:
+                            weight = _share_of(factors[neighbour, y, x], totals[1, row, column]) * share
+                            o, a = np.uintp(y * width + x) * count, np.uintp(row * width + column) * count
+                            add_texel(texels, o, weight, out, a, count)
+
+
+@inlined()
+def _share_of(factor: Real, total: Real) -> Real:
+    """Divide by the total weight; nothing where nothing arrives."""
+    return factor / total if total > 0.0 else type(factor)(0.0)
 
 
 @inlined()
 def _weight(score: Real, totals: Array, row: Integer, column: Integer) -> Real:
     """Tell how much a whole pixel of this score would weigh where it lands; 0 where nothing arrives."""
-    total = totals[1, row, column]
-    return np.exp(score - totals[0, row, column]) / total if total > 0.0 else type(score)(0.0)
-
-
-@compiled()
-def _add(
-    texels: Array,
-    flow: Array,
-    scores: Array,
-    totals: Array,
-    sums: Array,
-    channels: Integer,
-    channel_first: Integer,
-    channel_last: Integer,
-) -> None:
-    """Add a span of channels of every pixel to the four pixels it goes to, with weights that sum up to 1 there."""
-    _, height, width = flow.shape
-    count = np.uintp(channel_last - channel_first)
-    for y in range(height):
-        for x in range(width):
-            at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
-            score = scores[y, x]
-            if not _lands(at_x, at_y, score, height, width):
-                continue
-            left, top = int(np.floor(at_x)), int(np.floor(at_y))
-            o = np.uintp((y * width + x) * channels + channel_first)
-            for row in range(max(top, 0), min(top + 2, height)):
-                share_y = type(at_x)(1.0) - abs(at_y - type(at_x)(row))
-                for column in range(max(left, 0), min(left + 2, width)):
-                    share = share_y * (type(at_x)(1.0) - abs(at_x - type(at_x)(column)))
-                    if share > 0.0:
-                        weight = _weight(score, totals, row, column) * share
-                        a = np.uintp((row * width + column) * channels + channel_first)
-                        add_texel(texels, o, weight, sums, a, count)
+    return _share_of(np.exp(score - totals[0, row, column]), totals[1, row, column])
 
 
 @compiled()
