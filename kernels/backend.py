@@ -87,7 +87,7 @@ def pick(choice: BackendChoice, *tensors: Tensor | None) -> Backend:
 
 
 def _common_device(tensors: tuple[Tensor | None, ...]) -> str:
-    devices = {str(tensor.device) for tensor in tensors if tensor is not None}
+    devices = {tensor.device for tensor in tensors if tensor is not None}
     if len(devices) != 1:
-        raise DtypeError(f"all tensors of an op have to be on one device, got {', '.join(sorted(devices))}")
-    return devices.pop().split(":")[0]
+        raise DtypeError(f"all tensors of an op have to be on one device, got {', '.join(sorted(map(str, devices)))}")
+    return devices.pop().type

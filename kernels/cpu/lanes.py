@@ -8,6 +8,7 @@ that of single numbers, and their sum adds up in one order everywhere: no result
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ from kernels.cpu.storage import computed_in, narrow, widen
 __all__ = [
     "LANES",
     "Lanes",
+    "address_of_lanes",
+    "exp_negative",
     "prefetch",
     "read_lanes",
     "read_lanes_each",
@@ -63,7 +66,7 @@ def whole_lanes(count: Integer) -> Integer:
 
 
 def address_of_lanes(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Find the address of an element of a flat array, as a pointer to a vector that need not be aligned."""
+    """Generate the address of an element of a flat array, as a pointer to a vector that need not be aligned."""
     element = builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
     return builder.bitcast(element, ir.VectorType(element.type.pointee, LANES).as_pointer())
 
@@ -165,6 +168,45 @@ def sum_lanes(typing_context: Any, lanes: Any) -> Any:
         return builder.extract_element(total, ir.Constant(_INDEX, 0))
 
     return lanes.element(lanes), generate
+
+
+_LEAST_EXPONENT = -60.0
+_ROUNDING = 1.5 * 2.0**23  # added to a small number it leaves a whole one in the lowest bits
+_LN2_HIGH = 0.693359375  # few enough bits for exact products with whole numbers
+_LN2_LOW = math.log(2.0) - _LN2_HIGH
+
+
+@intrinsic
+def exp_negative(typing_context: Any, exponent: Any) -> Any:
+    """Raise e to a float32 of at most 0, or to `Lanes` of them; 0 below -60, and for what is not a number.
+
+    Within 2^-23 of the true value. Below -60 nobody sees a difference, and what is close to the smallest numbers takes
+    a processor a hundred cycles.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (exponent,) = arguments
+
+        def constant(number: float, like: Any = exponent) -> Any:
+            is_vector = isinstance(like.type, ir.VectorType)
+            return ir.Constant(like.type, [number] * like.type.count if is_vector else number)
+
+        # e^x = 2^n e^r with whole n and |r| <= ln(2) / 2, where seven terms of the series do.
+        shifted = builder.fadd(builder.fmul(exponent, constant(1.0 / math.log(2.0))), constant(_ROUNDING))
+        whole = builder.fsub(shifted, constant(_ROUNDING))
+        rest = builder.fsub(exponent, builder.fmul(whole, constant(_LN2_HIGH)))
+        rest = builder.fsub(rest, builder.fmul(whole, constant(_LN2_LOW)))
+        series = constant(1.0 / math.factorial(7))
+        for order in range(6, -1, -1):
+            series = builder.fadd(builder.fmul(series, rest), constant(1.0 / math.factorial(order)))
+        bits = context.get_value_type(types.int32)
+        word = ir.VectorType(bits, LANES) if isinstance(exponent.type, ir.VectorType) else bits
+        power = builder.bitcast(shifted, word)
+        raised = builder.add(builder.bitcast(series, word), builder.shl(power, constant(23, power)))
+        is_seen = builder.fcmp_ordered(">", exponent, constant(_LEAST_EXPONENT))
+        return builder.select(is_seen, builder.bitcast(raised, exponent.type), constant(0.0))
+
+    return exponent(exponent), generate
 
 
 def _define(symbol: Callable[[Any, Any], Any], instruction: str) -> None:

@@ -1,4 +1,4 @@
-"""The texel of a byte image as one vector: what a compiler does not find in a loop over three or four channels.
+"""The texel of a byte image, and pixels of a raster, as vectors: what a compiler does not find in loops over them.
 
 The functions take addresses and read whole vectors from there: the caller guarantees that the bytes are its own.
 They are spelled in LLVM's vector types, so they compile to AVX, NEON or scalar code alike.
@@ -6,7 +6,6 @@ They are spelled in LLVM's vector types, so they compile to AVX, NEON or scalar 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,23 +14,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels.cpu.lanes import Lanes, spread_over
-from kernels.cpu.storage import clamp_to_byte
+from kernels.cpu.lanes import spread_over
 
 __all__ = [
     "LANES",
     "bicubic_rgba",
-    "clamp_texel",
     "copy_where_drawn",
     "draw_lanes",
     "fill_where_drawn",
-    "mix_texels",
     "read_byte",
-    "read_texel",
     "shift_where_drawn",
-    "sum_texel",
-    "texel_of",
-    "write_texel",
 ]
 
 LANES = 8
@@ -40,7 +32,6 @@ LANES = 8
 _FLOAT = ir.FloatType()
 _BYTE = ir.IntType(8)
 _LANE = ir.IntType(32)
-_TEXEL = Lanes(types.float32, 4)
 
 
 def _read_bytes(builder: Any, address: Any, count: int) -> Any:
@@ -73,94 +64,6 @@ def read_byte(typing_context: Any, address: Any) -> Any:
         return builder.uitofp(builder.load(builder.inttoptr(arguments[0], _BYTE.as_pointer())), _FLOAT)
 
     return types.float32(types.intp), generate
-
-
-@intrinsic(prefer_literal=True)
-def mix_texels(
-    typing_context: Any, channels: Any, top: Any, bottom: Any, wx0: Any, wx1: Any, wy0: Any, wy1: Any
-) -> Any:
-    """Sum up two by two neighbouring texels of 3 or 4 bytes, weighted, down the columns, then across.
-
-    Reads 8 bytes from `top` and from `bottom`; of 3 channels the fourth of the result is junk.
-    """
-    if not isinstance(channels, types.IntegerLiteral):
-        return None
-    step = channels.literal_value
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, top, bottom, wx0, wx1, wy0, wy1 = arguments
-
-        def weigh(address: Any, weight_y: Any) -> Any:
-            sides = [builder.fmul(weight_x, weight_y) for weight_x in (wx0, wx1)]
-            pair = ir.Constant(ir.VectorType(_FLOAT, 2), [0.0, 0.0])
-            for lane, side in enumerate(sides):
-                pair = builder.insert_element(pair, side, ir.Constant(_LANE, lane))
-            lanes = [0 if lane < step else 1 for lane in range(8)]
-            return builder.fmul(_read_bytes(builder, address, 8), _shuffle(builder, pair, lanes))
-
-        columns = builder.fadd(weigh(top, wy0), weigh(bottom, wy1))
-        left, right = _shuffle(builder, columns, range(4)), _shuffle(builder, columns, range(step, step + 4))
-        return builder.fadd(left, right)
-
-    weight = types.float32
-    return _TEXEL(channels, types.intp, types.intp, weight, weight, weight, weight), generate
-
-
-@intrinsic
-def read_texel(typing_context: Any, address: Any) -> Any:
-    """Read the four bytes at an address, as floats."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _read_bytes(builder, arguments[0], 4)
-
-    return _TEXEL(types.intp), generate
-
-
-@intrinsic
-def write_texel(typing_context: Any, address: Any, texel: Any) -> Any:
-    """Write four numbers in 0..255 as bytes, halves rounded up."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, texel = arguments
-        rounded = builder.fadd(texel, ir.Constant(texel.type, [0.5] * 4))
-        stored = builder.fptoui(rounded, ir.VectorType(_BYTE, 4))
-        builder.store(stored, builder.inttoptr(address, stored.type.as_pointer())).align = 1
-        return context.get_dummy_value()
-
-    return types.none(types.intp, _TEXEL), generate
-
-
-@intrinsic
-def clamp_texel(typing_context: Any, texel: Any) -> Any:
-    """Clamp four numbers to 0..255; what is not a number becomes 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return clamp_to_byte(builder, arguments[0])
-
-    return _TEXEL(_TEXEL), generate
-
-
-@intrinsic
-def texel_of(typing_context: Any, number: Any) -> Any:
-    """Make a texel whose channels are all one number."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return spread_over(builder, arguments[0], 4)
-
-    return _TEXEL(types.float32), generate
-
-
-@intrinsic(prefer_literal=True)
-def sum_texel(typing_context: Any, channels: Any, texel: Any) -> Any:
-    """Add up the first 3 or 4 channels of a texel, in order."""
-    if not isinstance(channels, types.IntegerLiteral):
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes = [builder.extract_element(arguments[1], ir.Constant(_LANE, i)) for i in range(channels.literal_value)]
-        return functools.reduce(builder.fadd, lanes)
-
-    return types.float32(channels, _TEXEL), generate
 
 
 @intrinsic

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
-from numba import literally
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Pair, Real, Rows, Shape, compiled, inlined
+from kernels.cpu.byte_lanes import (
+    MARGIN,
+    are_usual,
+    channels_of,
+    clamp_lanes,
+    mix_squares,
+    read_pixels,
+    read_squares,
+    write_pixels,
+)
+from kernels.cpu.jit import Array, Four, Integer, Pair, Real, Rows, Shape, compiled, inlined
+from kernels.cpu.lanes import LANES, exp_negative, read_lanes, spread
 from kernels.cpu.layout import allocate_planes, allocate_texels, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import bilinear_taps, mix, texels_from
-from kernels.cpu.simd import clamp_texel, mix_texels, read_texel, sum_texel, texel_of, write_texel
 from kernels.cpu.storage import array_of, load, load_each, store
 from kernels.cpu.threads import run_rows
-from kernels.cpu.warp_bytes import find_places
+from kernels.cpu.warp_bytes import find_places, weigh_squares
 
 __all__ = ["forward"]
 
 _PIXELS_PER_BAND = 8192
 _STRETCH = 512
-_LEAST_EXPONENT = -60.0
 
 
 def forward(
@@ -45,8 +51,8 @@ def forward(
         pictures = (now[b], before[b], flows[b], masks[b, 0], results[b])
         shape, rows = (height, width, channels), (first, last)
         if is_packed:
-            scratch = (np.empty(_STRETCH, np.uintp), np.empty((2, _STRETCH), np.float32))
-            _blend_bytes(*pictures, shape, numbers, rows, *scratch, np.empty(channels, np.float32))
+            scratch = (np.empty(_STRETCH, np.uintp), np.empty((4, _STRETCH), np.float32))
+            _blend_bytes(*pictures, shape, numbers, rows, *scratch)
         else:
             # How far apart neighbouring pixels, and the channels of one pixel, are.
             steps = (channels, 1) if as_texels else (1, height * width)
@@ -111,12 +117,8 @@ def _blend_pixel(
 
 @inlined()
 def _weigh(squared: Real, limit: Real, falloff: Real) -> Real:
-    """Tell how much of a change to take, given its square; nothing of one that is not finite.
-
-    Nothing, too, where the weight would be far below any rounding: numbers close to the least cost a hundred cycles.
-    """
-    exponent = squared * falloff
-    return limit * np.float32(math.exp(exponent)) if exponent > _LEAST_EXPONENT else np.float32(0.0)
+    """Tell how much of a change to take, given its square; nothing of one that is not finite. Numbers or `Lanes`."""
+    return limit * exp_negative(squared * falloff)
 
 
 @compiled()
@@ -130,46 +132,51 @@ def _blend_bytes(
     numbers: Pair,
     rows: Rows,
     places: Array,
-    fractions: Array,
-    change: Array,
+    scratch: Array,
 ) -> None:
-    """Blend some rows of pictures of 3 or 4 bytes a pixel; the last three are scratch memory."""
+    """Blend some rows of pictures of 3 or 4 bytes a pixel, `LANES` at a time; the last two are scratch memory."""
     _, width, channels = shape
-    right, down = fractions[0], fractions[1]
-    most = previous.size - width * channels - 8
+    strength, falloff = numbers
+    right, down, limits, change = scratch[0], scratch[1], scratch[2], scratch[3]
+    pitch, most = width * channels, previous.size - width * channels - MARGIN
     for y in range(*rows):
         for start in range(0, width, places.size):
             count = min(places.size, width - start)
             dx, dy = flow[0, y, start : start + count], flow[1, y, start : start + count]
             find_places(dx, dy, start, y, shape, False, places, right, down)
             for i in range(count):
-                x, place = start + i, np.int64(places[i])
-                factors = (numbers[0] * mask[y, x], numbers[1])
-                if right[i] < 0.0 or place > most or x + 1 >= width:
-                    _blend_pixel(current, previous, flow, x, y, shape, (channels, 1), factors, change, out)
+                limits[i] = strength * mask[y, start + i]
+            for block in range(0, count, LANES):
+                # The last block of a stretch overlaps with the one before where it would reach too far.
+                i = max(min(block, count - LANES), 0)
+                o = (y * width + start + i) * channels
+                if count >= LANES and are_usual(places, right, most, np.uintp(i)):
+                    squares = read_squares(channels, previous.ctypes.data, pitch, places, np.uintp(i))
+                    warped = mix_squares(squares, weigh_squares(right, down, i))
+                    factors = (read_lanes(limits, np.uintp(i)), spread(falloff))
+                    if channels == 4:
+                        now = channels_of(read_pixels(4, current.ctypes.data + o))
+                        write_pixels(4, out.ctypes.data + o, _blend_lanes(4, now, warped, factors))
+                    else:
+                        now = channels_of(read_pixels(3, current.ctypes.data + o))
+                        write_pixels(3, out.ctypes.data + o, _blend_lanes(3, now, warped, factors))
                     continue
-                top, o = previous.ctypes.data + place, (y * width + x) * channels
-                now, target = current.ctypes.data + o, out.ctypes.data + o
-                if channels == 4:
-                    _blend_texel(4, top, width * 4, right[i], down[i], now, factors, target)
-                else:
-                    _blend_texel(3, top, width * 3, right[i], down[i], now, factors, target)
+                for x in range(start + i, start + min(i + LANES, count)):
+                    factors_of_one = (limits[x - start], falloff)
+                    _blend_pixel(current, previous, flow, x, y, shape, (channels, 1), factors_of_one, change, out)
 
 
 @inlined()
-def _blend_texel(
-    channels: Integer,
-    top: Integer,
-    pitch: Integer,
-    right: Real,
-    down: Real,
-    current: Integer,
-    numbers: Pair,
-    target: Integer,
-) -> None:
-    """Warp, weigh and blend one pixel at addresses; the channels are a constant."""
-    literally(channels)
-    one, now = np.float32(1.0), read_texel(current)
-    change = mix_texels(channels, top, top + pitch, one - right, right, one - down, down) - now
-    weight = _weigh(sum_texel(channels, change * change), numbers[0], numbers[1])
-    write_texel(target, clamp_texel(now + texel_of(weight) * change))
+def _blend_lanes(channels: Integer, now: Four, warped: Four, numbers: Pair) -> Four:
+    """Weigh and blend `LANES` pixels; of three channels the fourth is junk."""
+    red, green, blue, alpha = warped[0] - now[0], warped[1] - now[1], warped[2] - now[2], warped[3] - now[3]
+    squared = red * red + green * green + blue * blue
+    if channels == 4:
+        squared = squared + alpha * alpha
+    weight = _weigh(squared, numbers[0], numbers[1])
+    return (
+        clamp_lanes(now[0] + weight * red),
+        clamp_lanes(now[1] + weight * green),
+        clamp_lanes(now[2] + weight * blue),
+        clamp_lanes(now[3] + weight * alpha),
+    )

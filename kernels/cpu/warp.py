@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Four, Integer, Pair, Rows, Shape, compiled, inlined
-from kernels.cpu.lanes import LANES, prefetch, read_lanes_each, spread, spread_each, whole_lanes, write_lanes
+from kernels.cpu.lanes import LANES, prefetch, read_lanes_each, spread, spread_each, whole_lanes
 from kernels.cpu.layout import allocate_planes, allocate_texels, formatted_as, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import (
     bicubic_axis,
@@ -21,6 +21,7 @@ from kernels.cpu.sampling import (
     texels_from,
 )
 from kernels.cpu.storage import array_of, load_each, store
+from kernels.cpu.streaming import LINE, finish_streaming, worth_streaming, write_lanes_to
 from kernels.cpu.threads import run_rows
 from kernels.cpu.warp_bytes import sample_bytes
 
@@ -51,9 +52,14 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
         packed = features.dtype == torch.uint8 and channels in (3, 4)
         loop = sample_bytes if packed else _sample_bilinear
 
+    shape = (height, width, channels)
+    # A result of whole lines that nobody takes apart again may go past the caches.
+    streams = is_texels(features) and channels * out.itemsize % LINE == 0 and worth_streaming(out)
+    options = (border, streams) if loop in (_sample_bilinear, _sample_bicubic) else (border,)
+
     def sample(b: int, first: int, last: int) -> None:
         scratch = (np.empty((4, _STRETCH), np.uintp), np.empty((4, _STRETCH), flows.dtype))
-        loop(images[b], flows[b], results[b], (height, width, channels), border, (first, last), *scratch)
+        loop(images[b], flows[b], results[b], shape, *options, (first, last), *scratch)
 
     run_rows(sample, batch, out_hw, pixels=_PIXELS_PER_BAND)
     return formatted_as(features, out)
@@ -61,7 +67,15 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
 
 @compiled()
 def _sample_bilinear(
-    image: Array, flow: Array, out: Array, shape: Shape, border: bool, rows: Rows, places: Array, weights: Array
+    image: Array,
+    flow: Array,
+    out: Array,
+    shape: Shape,
+    border: bool,
+    streams: bool,
+    rows: Rows,
+    places: Array,
+    weights: Array,
 ) -> None:
     """Sample some rows of a flat (H, W, C) image; the last two are scratch memory."""
     out_width, count = flow.shape[2], np.uintp(shape[2])
@@ -75,15 +89,19 @@ def _sample_bilinear(
                     prefetch(image, ahead[2] + channel)
                     prefetch(image, ahead[3] + channel)
                 o = np.uintp(y * out_width + start + i) * count
-                _blend_texel(image, each_at(places, i), each_at(weights, i), out, o, count)
+                _blend_texel(image, each_at(places, i), each_at(weights, i), out, o, count, streams)
+    if streams:
+        finish_streaming()
 
 
 @inlined()
-def _blend_texel(image: Array, places: Four, weights: Four, out: Array, o: Integer, count: Integer) -> None:
-    """Blend the `count` channels of four texels of an image into those of `out` from o on."""
+def _blend_texel(
+    image: Array, places: Four, weights: Four, out: Array, o: Integer, count: Integer, streams: bool
+) -> None:
+    """Blend the `count` channels of four texels of an image into those of `out` from o on, past the caches or not."""
     whole, wide = whole_lanes(count), spread_each(weights)
     for i in range(np.uintp(0), whole, np.uintp(LANES)):
-        write_lanes(out, o + i, mix(read_lanes_each(image, places, i), wide))
+        write_lanes_to(out, o + i, mix(read_lanes_each(image, places, i), wide), streams)
     for i in range(whole, count):
         out[o + i] = store(out, mix(load_each(image, places, i), weights))
 
@@ -109,7 +127,15 @@ def _sample_planes(
 
 @compiled()
 def _sample_bicubic(
-    image: Array, flow: Array, out: Array, shape: Shape, border: bool, rows: Rows, places: Array, weights: Array
+    image: Array,
+    flow: Array,
+    out: Array,
+    shape: Shape,
+    border: bool,
+    streams: bool,
+    rows: Rows,
+    places: Array,
+    weights: Array,
 ) -> None:
     """Sample some rows of a flat (H, W, C) image, bicubically; needs no scratch memory."""
     height, width, _ = shape
@@ -121,15 +147,25 @@ def _sample_bicubic(
             if is_finite(at_x, at_y):
                 columns, wx, _ = bicubic_axis(at_x, width, border)
                 lines, wy, _ = bicubic_axis(at_y, height, border)
-                _blend_columns(image, columns, lines, wx, wy, out, o, (width, count))
+                _blend_columns(image, columns, lines, wx, wy, out, o, (width, count), streams)
             else:
                 for i in range(count):
                     out[o + i] = store(out, flow.dtype.type(0.0))
+    if streams:
+        finish_streaming()
 
 
 @inlined()
 def _blend_columns(
-    image: Array, columns: Four, lines: Four, wx: Four, wy: Four, out: Array, o: Integer, sizes: Pair
+    image: Array,
+    columns: Four,
+    lines: Four,
+    wx: Four,
+    wy: Four,
+    out: Array,
+    o: Integer,
+    sizes: Pair,
+    streams: bool,
 ) -> None:
     """Blend four by four texels of an image into that of `out` at o; `sizes` are the image's width and channels."""
     width, count = sizes
@@ -139,7 +175,7 @@ def _blend_columns(
         for column in range(4):
             texels = texels_from(column_places(columns[column], lines, width), count, i)
             total = total + dot(read_lanes_each(image, texels, np.uintp(0)), spread_each(scaled(wx[column], wy)))
-        write_lanes(out, o + i, total)
+        write_lanes_to(out, o + i, total, streams)
     for i in range(whole, count):
         rest = zero
         for column in range(4):
