@@ -65,7 +65,8 @@ def sample_bytes(
 def weigh_squares(right: Array, down: Array, i: Integer) -> Four:
     """Work out the weights of two by two texels from the fractions of `LANES` pixels."""
     one, right, down = spread(np.float32(1.0)), read_lanes(right, np.uintp(i)), read_lanes(down, np.uintp(i))
-    return outer((one - right, right), (one - down, down))
+    weights: Four = outer((one - right, right), (one - down, down))
+    return weights
 
 
 @inlined()

@@ -64,7 +64,7 @@ class Sums:
 
     def __init__(self, features: Tensor, gradient: Tensor, layout: Layout, real: torch.dtype) -> None:
         self.is_fixed_point = torch.are_deterministic_algorithms_enabled()
-        self._features, self._real = features, real
+        self._features = features
         dtype = torch.int64 if self.is_fixed_point else real
         self.total = torch.zeros_like(features, dtype=dtype, memory_format=layout.memory_format)
         self.scale: Tensor | None = None
@@ -81,7 +81,10 @@ class Sums:
 
 
 def fixed_point_scale(values: Tensor, num_terms: float) -> Tensor:
-    """Choose the power of two by which values are multiplied so that so many of them fit 62 bits; no value is read."""
+    """Choose the power of two by which values are multiplied so that so many of them fit 62 bits.
+
+    Nothing waits for the device. NaN where a value is not finite, which makes NaN of all that is divided by it.
+    """
     largest = values.abs().amax().double() if values.numel() else values.new_zeros((), dtype=torch.float64)
     bound = (largest * num_terms).clamp(min=torch.finfo(torch.float32).tiny)
-    return torch.exp2(torch.floor(62.0 - torch.log2(bound)))
+    return torch.where(bound.isfinite(), torch.exp2(torch.floor(62.0 - torch.log2(bound))), math.nan)

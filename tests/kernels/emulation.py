@@ -1,7 +1,7 @@
-"""Run the CUDA sources on the CPU: compiled as C++ with a page of stand-ins, launched as one thread.
+"""Run the CUDA sources on the CPU: compiled as C++ with a page of stand-ins, launched as one thread or one warp.
 
-This holds the kernels' arithmetic and indexing, and all of `kernels.cuda` but the launch itself, against the
-reference on machines without a GPU. It says nothing about races between threads, lanes of a warp, or speed.
+This holds the kernels' arithmetic and indexing, what the lanes of a warp share and exchange, and all of `kernels.cuda`
+but the launch itself, against the reference on machines without a GPU. It says nothing about many warps, or speed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from torch import Tensor
 
 from kernels import library
 from kernels.cuda import build
+
+WARP = 4
+"""Lanes of an emulated warp; fewer than a device's, for a thread of their own each."""
 
 HEADER = Path(__file__).with_name("emulation.h")
 COMPILER = shutil.which("g++")
@@ -45,8 +49,17 @@ def load(variant: build.Variant) -> ctypes.CDLL:
     """Compile one file as C++."""
     folder = Path(tempfile.mkdtemp(prefix="emulated-kernels-"))
     path = folder / f"{variant.stem}.so"
-    macros = [f"-D{name}={value}" for name, value in variant.macros.items()]
-    flags = ["-std=c++17", "-O1", "-ffp-contract=off", "-fwrapv", "-shared", "-fPIC", "-Wno-unknown-pragmas"]
+    macros = [f"-D{name}={value}" for name, value in {**variant.macros, "WARP": str(WARP)}.items()]
+    flags = [
+        "-std=c++17",
+        "-O1",
+        "-pthread",
+        "-ffp-contract=off",
+        "-fwrapv",
+        "-shared",
+        "-fPIC",
+        "-Wno-unknown-pragmas",
+    ]
     source = build.SOURCES / f"{variant.stem}.cu"
     command = [str(COMPILER), *flags, *macros, "-include", str(HEADER), "-x", "c++", str(source), "-o", str(path)]
     subprocess.run(command, check=True)
@@ -67,7 +80,18 @@ def launch(variant: build.Variant, name: str, num_threads: int, *arguments: Tens
             converted.append(ctypes.c_double(argument))
         else:
             converted.append(ctypes.c_longlong(int(argument)))
-    getattr(load(variant), name)(*converted)
+    library_of_kernel = load(variant)
+
+    def run(lane: int, count: int) -> None:
+        library_of_kernel.become_lane(lane, count)
+        getattr(library_of_kernel, name)(*converted)
+
+    if not name.endswith("_lanes") and name != "raster_draw":
+        run(0, 1)
+        return
+    with ThreadPoolExecutor(WARP) as pool:
+        for future in [pool.submit(run, lane, WARP) for lane in range(WARP)]:
+            future.result()
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kernels.blend_warp import blend_warp
+from kernels.cuda.layout import fixed_point_scale
 from kernels.local_attention import local_attention
 from kernels.warp import warp
 from tests.helpers.tolerances import assert_near
@@ -115,6 +117,12 @@ def test_derivatives_with_fixed_point_sums_match_the_reference(run: Runner, refe
     for found, again, wanted in zip(first, second, expected, strict=True):
         assert_near(found, wanted, slack=20.0)
         assert torch.equal(found, again)
+
+
+def test_in_fixed_point_what_is_not_finite_makes_the_sum_nan() -> None:
+    assert fixed_point_scale(torch.tensor([0.5, -3.0]), 4.0).item() == 2.0**58  # 12 * 2^58 fits 62 bits
+    for bad in (math.inf, -math.inf, math.nan):
+        assert fixed_point_scale(torch.tensor([0.5, bad]), 4.0).isnan()
 
 
 @pytest.mark.gradcheck
