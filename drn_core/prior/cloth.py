@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["colour_distance", "eroded", "extend_colours", "fill_cloth", "fill_garment", "fill_plain"]
+__all__ = ["colour_distance", "eroded", "extend_colours", "fill_cloth", "fill_garment", "fill_plain", "looks_like"]
 
 UInt8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -23,6 +23,9 @@ _FOLD_REACH = 0.2
 # A garment has a print if more than this share of it lies at steps of so many units of Lab over this share of its size.
 # (Plain ones of the development photos, with folds and badges: up to 0.07; prints and stripes: from 0.12.)
 _PRINT_SHARE, _PRINT_STEP, _PRINT_REACH = 0.1, 40.0, 0.015
+
+# A colour is clearly one thing's if it is nearer to it than this share of its distance to the other.
+_NEARER = 0.5
 
 
 def fill_cloth(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
@@ -176,3 +179,19 @@ def colour_distance(rgb: UInt8, known: Mask) -> Field:
     """
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     return np.asarray(np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2), np.float32)
+
+
+def looks_like(rgb: UInt8, one: Mask, other: Mask) -> Mask:
+    """Find the pixels whose colour is clearly that of one thing nearby and not that of another.
+
+    Args:
+        rgb: (H, W, 3).
+        one: (H, W) pixels of the one.
+        other: (H, W) pixels of the other.
+
+    Returns:
+        (H, W), all false where either is empty.
+    """
+    if not (one.any() and other.any()):
+        return np.zeros_like(one)
+    return np.asarray(colour_distance(rgb, one) < _NEARER * colour_distance(rgb, other))

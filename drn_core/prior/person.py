@@ -105,6 +105,15 @@ class PersonLayers:
         return tuple(layer for limb in self.rebuilt for layer in limb.layers)
 
     @property
+    def redrawn_layers(self) -> tuple[Layer, ...]:
+        """The sheets that do not lie where the photo shows them: those of hidden limbs and of lengthened parts."""
+        lengthened = (
+            layer for part in self.lengthened for limb in LIMBS if part in limb.parts
+            for layer in (limb.layers if part == limb.parts[0] else (limb.lower_layer,))
+        )  # fmt: skip
+        return (*self.hidden_layers, *lengthened)
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers that hold anything."""
         return tuple(Layer(i) for i in np.unique(self.mesh.triangle_layer))

@@ -12,10 +12,13 @@ from torch import Tensor
 from drn_core import ops
 from drn_core.prior.geometry import Array
 from drn_core.prior.head import head_affine, head_turn
-from drn_core.prior.ordering import part_depths
+from drn_core.prior.ordering import keep_hidden, keep_shown, layer_depths, part_depths, stable_orders
 from drn_core.prior.person import PersonLayers
 from drn_core.prior.transforms import part_transforms
+from drn_core.prior.uncut import CutOut, UncutPerson
 
+# A torso is about 1 / 2.6 of a standing person.
+_TORSOS, _UNIT_HEIGHT = 2.6, 512
 # At a bent joint before the trunk three sheets lie on each other; deeper ones are covered.
 _NUM_PEELS = 3
 
@@ -87,9 +90,17 @@ class PriorRenderer:
         person: the layered person.
         size_hw: size of the output frame.
         backend: backend of the warping core.
+        cut_out: the person in the photo, shown where the sheets lie as they do there; None shows the sheets alone.
     """
 
-    def __init__(self, person: PersonLayers, size_hw: tuple[int, int], backend: ops.BackendChoice = "auto") -> None:
+    def __init__(
+        self,
+        person: PersonLayers,
+        size_hw: tuple[int, int],
+        backend: ops.BackendChoice = "auto",
+        *,
+        cut_out: CutOut | None = None,
+    ) -> None:
         self._person = person
         self._size_hw = size_hw
         self._backend = backend
@@ -100,6 +111,16 @@ class PriorRenderer:
         self._triangles = torch.from_numpy(mesh.triangles)
         self._triangle_layer = torch.from_numpy(mesh.triangle_layer)
         self._triangle_part = torch.from_numpy(mesh.triangle_part)
+        self._uncut = None if cut_out is None else self._in_own_pose(cut_out)
+
+    def _in_own_pose(self, cut_out: CutOut) -> UncutPerson:
+        """Compare the photo's person with the sheets in its own pose, in the order that motions begin with."""
+        person, body = self._person, self._person.body
+        depths = keep_shown(layer_depths(body, body.depth[None]), person.shown_layers, 0)
+        order = stable_orders(keep_hidden(depths, person.hidden_layers, 0))[0]
+        joints = body.keypoints if person.photo_joints is None else person.photo_joints
+        frame = self.pose(joints, body.depth, order)
+        return UncutPerson(cut_out, frame.raster, frame.window, body.torso_length * _TORSOS / _UNIT_HEIGHT)
 
     @property
     def person(self) -> PersonLayers:
@@ -182,7 +203,7 @@ class PriorRenderer:
         painted: Tensor = ops.composite_layers(
             self._textures, frame.raster, background[None], residual_flow=residual_flow, backend=self._backend
         )[0]
-        return painted
+        return self._restored(painted, frame, background) if residual_flow is None else painted
 
     def cut_out(self, frame: PriorFrame, residual_flow: Tensor | None = None) -> Tensor:
         """Paint a posed person without a background.
@@ -197,7 +218,16 @@ class PriorRenderer:
         painted = ops.composite_layers(
             self._textures, frame.raster, None, residual_flow=residual_flow, backend=self._backend
         )[0]
+        if residual_flow is None:
+            painted = self._restored(painted, frame, None)
         return _set_in(np.zeros((*self._size_hw, 4), np.uint8), frame.window, painted)
+
+    def _restored(self, painted: Tensor, frame: PriorFrame, background: Tensor | None) -> Tensor:
+        """Show the photo's own person where nothing has moved."""
+        if self._uncut is None:
+            return painted
+        behind = None if background is None else background.numpy()
+        return torch.from_numpy(self._uncut.restored(painted.numpy(), frame.raster, frame.window, behind))
 
     def window_of(self, target_xy: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
         """Return the part (y0, x0, y1, x1), half-open, of the frame that posed vertices (V, 2) reach."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
-from drn_core.prior.cloth import colour_distance, eroded
+from drn_core.prior.cloth import colour_distance, eroded, looks_like
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
@@ -41,6 +41,8 @@ _SPECK = 0.08
 _RIM, _BELOW_SHOULDER, _LEAST_STEP, _NEARER = 0.05, 0.1, 20.0, 0.5
 # Slivers within so many half widths of head and hands are hair, or seen between fingers.
 _HANDS_BREADTH = 1.5
+# Half widths of a hand within which its own colour is read.
+_PALM = 0.3
 # Half widths of the trunk within which stray pixels are the trunk's.
 _NEAR_TRUNK = 1.5
 
@@ -160,28 +162,30 @@ def _claim_by_front_arm(
     lost = (owned[limb.upper_layer] | owned[limb.lower_layer]) & ~upper & ~lower
     _give(owned, limb.lower_layer, lower)
     _give(owned, limb.upper_layer, upper)
-    _give_away(owned, limb, lost, near, fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
+    _give_away(owned, limb, lost, near, fields, rgb)
 
 
-def _give_away(owned: dict[Layer, Mask], limb: Limb, lost: Mask, near: Mapping[Layer, Field], hand: Mask) -> None:
-    """Give to the trunk what lies beyond an arm's outline, unless it hangs together with the hand or with nothing.
+def _give_away(
+    owned: dict[Layer, Mask], limb: Limb, lost: Mask, near: Mapping[Layer, Field], fields: BodyFields, rgb: UInt8
+) -> None:
+    """Give to the trunk what lies beyond an arm's outline, unless it is of the hand or hangs together with nothing.
 
     Args:
         owned: changed in place.
         limb: the arm.
         lost: (H, W) pixels that were the arm's and lie beyond its outline.
         near: distance to each sheet.
-        hand: (H, W) pixels that are nearer to the hand than to the forearm; fingers may reach far.
+        fields: distances to the parts. What is nearer to the hand than to the forearm may be fingers, that reach far.
+        rgb: (H, W, 3); what is near the hand but looks like the trunk is cloth beside it.
     """
-    kernel = np.ones((3, 3), np.uint8)
-    trunk, arm = (cv2.dilate(owned[layer].astype(np.uint8), kernel) > 0 for layer in (Layer.TORSO, limb.lower_layer))
-    near_trunk = near[Layer.TORSO] < _NEAR_TRUNK
-    for piece, is_hand in ((lost & hand, True), (lost & ~hand, False)):
-        num, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
-        at_trunk = np.bincount(label[piece & trunk], minlength=num)
-        at_arm = np.bincount(label[piece & arm], minlength=num)
-        leaves = at_trunk > (at_arm if is_hand else 0)
-        _give(owned, Layer.TORSO, piece & (leaves[label] | (near_trunk & (not is_hand))))
+    hand = fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]]
+    palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
+    cloth = lost & hand & looks_like(rgb, eroded(owned[Layer.TORSO]), palm)
+    trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    for piece in (cloth, lost & ~hand):
+        _, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
+        touches = np.isin(label, np.unique(label[piece & trunk]))
+        _give(owned, Layer.TORSO, piece & (touches | ((near[Layer.TORSO] < _NEAR_TRUNK) & ~hand)))
 
 
 def _give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:

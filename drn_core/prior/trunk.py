@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask
-from drn_core.prior.cloth import colour_distance, eroded
+from drn_core.prior.cloth import eroded, extend_colours, looks_like
 from drn_core.prior.face_mirror import FaceMirror, distance_to, hidden_head
 from drn_core.prior.geometry import segment_distance, unit
 from drn_core.prior.ordering import layer_depths
@@ -27,12 +27,16 @@ _EARS = (JOINT_INDEX["left_ear"], JOINT_INDEX["right_ear"])
 _NECK_WIDTH = 0.45
 # Pixels of an arm's rim whose colour is off the trunk's by less than this share of the distance to the arm's are clean.
 _UNMIXED = 0.5
+# A share of the arm's hue in a pixel of the rim from which it is not clean, where the hues differ by as much (Lab).
+_BLED, _LEAST_HUE_STEP = 0.15, 10.0
 # By how much a trunk may widen upwards.
 _LEAN = 0.5
 # Rim of a hand before a face that can be completed, in half widths of the head.
 _SEAM = 0.05
 # By about so many pixels the trunk runs on under the limbs beside it.
 _OVERLAP = 9
+# Radius in torso lengths of the disc that rolls along the trunk's outline; notches narrower than it are the arms'.
+_BRIDGE = 0.25
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
 _MIXED_RIM = 0.008
 
@@ -74,22 +78,20 @@ def trunk_masks(
     away = fields.parts[Part.HEAD]
     head = person & hidden_head(body, away, points, own, mirror)
     wanted = own | head | (person & ((fields.torso < 0.9) | neck_column(body, points))) | _under_arms(body, owned)
-    wanted = (wanted & _standing(body, fields, points, own | _legs(owned), arms)) | head
-    side = 2 * round(_MIXED_RIM * body.torso_length) + 1
-    rim = cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    trusted = own & ~rim
+    wanted = (wanted & _standing(body, fields, points, own | _legs(owned), arms)) | head | _bridged(body, own, arms)
+    rim, trusted = _clean(body, rgb, own, arms)
     for limb in LIMBS:
         if body.confidence[limb.middle] < 0.3:
             continue
         joint = joint_disc(points, body, limb.root, (0.85 if limb.is_arm else 1.0) * body.radii[limb.parts[0]])
-        if limb.is_arm:
-            joint |= fields.roots[limb.parts[0]] < 1.0
         joint &= own | owned[limb.upper_layer]
+        if limb.is_arm:  # the arm's own skin below a sleeve is no shoulder
+            is_bare = looks_like(rgb, eroded(owned[limb.lower_layer]), own)
+            joint |= (own | (owned[limb.upper_layer] & ~is_bare)) & (fields.roots[limb.parts[0]] < 1.0)
         wanted |= joint
         trusted |= joint if limb.is_arm else joint & ~rim
     covers, shows = _seat(body, fields, points, owned, person)
     wanted, trusted = wanted | covers, trusted | shows
-    trusted = trusted | _unmixed(rgb, own & ~trusted, trusted, arms)
     if mirror is not None:  # nothing of a hand's edge need stay
         trusted &= (away > 1.0) | (distance_to(arms) > _SEAM * body.radii[Part.HEAD])
     return wanted, trusted
@@ -132,6 +134,17 @@ def _standing(body: Body, fields: BodyFields, points: Field, seen: Mask, arms: M
     return np.asarray(stands | (fields.along_trunk < 0.0) | ~arms)
 
 
+def _bridged(body: Body, own: Mask, arms: Mask) -> Mask:
+    """Pixels (H, W) of the arms that the trunk's outline runs across, from where it goes under an arm to where it ends.
+
+    A morphological closing: a disc of the trunk's own size does not fit into the notch that an arm cuts.
+    """
+    radius = _BRIDGE * body.torso_length
+    margin = round(radius) + 1  # beyond the frame nothing is known
+    beyond = np.pad(distance_to(own) > radius, margin, constant_values=True)
+    return np.asarray(arms & (distance_to(beyond)[margin:-margin, margin:-margin] > radius))
+
+
 def _steps(*ways: npt.NDArray[np.float64]) -> UInt8:
     """A structuring element that takes from the pixels two steps along the given unit vectors."""
     kernel = np.zeros((5, 5), np.uint8)
@@ -157,7 +170,25 @@ def neck_column(body: Body, points: Field) -> Mask:
     return segment_distance(points, body.neck, head) < _NECK_WIDTH * body.radii[Part.HEAD]
 
 
-def _unmixed(rgb: UInt8, rim: Mask, trusted: Mask, arms: Mask) -> Mask:
-    """Pixels of the rim (H, W) that look like the trunk beside them, not like the arm: they may keep their colour."""
-    to_arm, to_trunk = colour_distance(rgb, eroded(arms)), colour_distance(rgb, trusted)
-    return np.asarray(rim & (to_trunk < _UNMIXED * to_arm))
+def _clean(body: Body, rgb: UInt8, own: Mask, arms: Mask) -> tuple[Mask, Mask]:
+    """Find the rim of the arms, whose colours are mixed, and which pixels of the trunk have their own colour.
+
+    Pixels of the rim that look like the trunk nearby, not like the arm, may keep their colour. Videos and JPEGs store
+    hue at half size: a dark shirt is reddish beside a bare arm, twice as far.
+
+    Returns:
+        (H, W) the rim, (H, W) the trunk's clean pixels.
+    """
+    reach = round(_MIXED_RIM * body.torso_length)
+    rim, wide_rim = (
+        cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+        for side in (2 * reach + 1, 4 * reach + 1)
+    )
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    arm, trunk = (extend_colours(lab, known).astype(np.float32) for known in (eroded(arms), own & ~wide_rim))
+    off, step = lab.astype(np.float32) - trunk, arm - trunk
+    looks_like_trunk = np.linalg.norm(off, axis=2) < _UNMIXED * np.linalg.norm(off - step, axis=2)
+    hue, hue_step = off[..., 1:], step[..., 1:]
+    share, full = (hue * hue_step).sum(2), (hue_step * hue_step).sum(2)
+    has_bled = (full > _LEAST_HUE_STEP**2) & (share > _BLED * full)
+    return rim, np.asarray(own & np.where(rim, looks_like_trunk & ~has_bled, ~(wide_rim & looks_like_trunk & has_bled)))

@@ -16,6 +16,7 @@ from drn_core.model.records import DRNOutput
 from drn_core.prior.ordering import keep_hidden, keep_shown, layer_depths, stable_orders
 from drn_core.prior.render import PriorFrame, PriorRenderer, pose_vertices
 from drn_core.prior.surface import SurfaceMotion
+from drn_core.prior.uncut import CutOut
 from drn_core.refiner import PersonRefiner, SkeletonFrame
 from retarget.config import PoseConfig, RenderConfig, TransferConfig
 from retarget.photo import read_photo
@@ -126,7 +127,8 @@ class Retargeter:
         self._source = source
         self._render = render or RenderConfig()
         self._transfer = transfer or TransferConfig()
-        self._renderer = PriorRenderer(source.person, source.size_hw)
+        cut_out = CutOut(source.matte.foreground, source.matte.alpha)
+        self._renderer = PriorRenderer(source.person, source.size_hw, cut_out=cut_out)
         network = model or load_model(self._render.model, self._render.device)
         self._refiner = None if network is None else _refiner(source, network)
         self._crop_hw = None if network is None else network.size_hw

@@ -39,7 +39,7 @@ class SourceRoom:
         self._truth = _unmixed(source)
         ys, xs = np.nonzero((self._truth != self._filled).any(-1))
         self._box = (int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1) if len(ys) else (0, 0, 0, 0)
-        self._hidden = source.person.hidden_layers  # where they lie in the photo nobody sees
+        self._redrawn = source.person.redrawn_layers  # their flow doesn't point into the photo
         self._origin_xy = np.array(source.person.origin_xy, np.float32)
         unit = source.person.body.torso_length * 2.6 / 512  # a torso is about 1 / 2.6 of a standing person
         self._limits = (_STILL * max(unit, 0.5), _MOVED * max(unit, 0.5))
@@ -67,7 +67,7 @@ class SourceRoom:
         """(H, W) share of unmoved person among the person's pixels nearest to each pixel; None where all has moved."""
         y0, x0 = person.window[:2]
         layer = person.raster.layer[0, 0, ::_STRIDE, ::_STRIDE].numpy()
-        is_seen = ((layer >= 0) & ~np.isin(layer, self._hidden)).astype(np.float32)
+        is_seen = ((layer >= 0) & ~np.isin(layer, self._redrawn)).astype(np.float32)
         flow = person.raster.flow[0, 0, :, ::_STRIDE, ::_STRIDE].numpy()
         offset = self._origin_xy - np.array([x0, y0], np.float32)
         motion = np.hypot(flow[0] + offset[0], flow[1] + offset[1])

@@ -19,6 +19,7 @@ from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import PriorRenderer
 from drn_core.prior.segmentation import (
     Segmentation,
+    _give_away,
     _near,
     _return_islands,
     pixel_grid,
@@ -228,3 +229,19 @@ def test_a_rim_of_the_arm_does_not_stay_on_the_trunk(drawn: Figure, segmentation
     assert owned[Layer.LEFT_LOWER_ARM][beside_shirt & is_skin].mean() > 0.9
     shirt = segmentation.owned[Layer.TORSO] & (np.abs(drawn.rgb.astype(int) - SHIRT).max(-1) < 8)
     assert owned[Layer.TORSO][shirt].all()
+
+
+def test_cloth_beside_a_hand_goes_to_the_trunk(drawn: Figure, segmentation: Segmentation) -> None:
+    fields = measure_fields(segmentation.body, pixel_grid(SIZE_HW))
+    arm = segmentation.owned[LEFT_ARM.lower_layer]
+    around = cv2.dilate(arm.astype(np.uint8), np.ones((13, 13))) > 0
+    lost = around & ~arm & (fields.parts[LEFT_ARM.parts[2]] < fields.parts[LEFT_ARM.parts[1]])
+    fingers = lost & (np.arange(SIZE_HW[0])[:, None] < 182)
+    rgb = np.where((arm | fingers)[..., None], SKIN, SHIRT).astype(np.uint8)
+    owned = {layer: np.zeros_like(arm) for layer in Layer}
+    owned[LEFT_ARM.lower_layer], owned[Layer.TORSO] = arm | lost, ~arm & ~lost
+    _give_away(owned, LEFT_ARM, lost, _near(fields), fields, rgb)
+    assert (lost & fingers).sum() > 50
+    assert (lost & ~fingers).sum() > 50
+    assert owned[LEFT_ARM.lower_layer][fingers].mean() > 0.9
+    assert owned[Layer.TORSO][lost & ~fingers].mean() > 0.9

@@ -8,8 +8,8 @@ import pytest
 
 from drn_core.prior.body import Body, BodyFields, measure_body, measure_fields
 from drn_core.prior.segmentation import pixel_grid
-from drn_core.prior.trunk import _standing
-from tests.helpers.figure import SIZE_HW, figure
+from drn_core.prior.trunk import _bridged, _clean, _standing
+from tests.helpers.figure import SHIRT, SIZE_HW, SKIN, figure
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,32 @@ def test_an_arm_hanging_beside_the_hips_hides_trunk(measured: tuple[Body, BodyFi
     arm = _mask((196, 110), (215, 110), (215, 270), (196, 270)) & ~trunk_and_legs
     covered = _covered(measured, trunk_and_legs, arm)
     assert covered[arm & _mask((196, 120), (208, 120), (208, 220), (196, 220))].all()
+
+
+def test_an_arm_across_the_trunks_edge_cuts_no_notch(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    body = measured[0]
+    trunk = _mask((150, 110), (200, 110), (210, 240), (150, 240))
+    arm = _mask((150, 160), (260, 150), (260, 175), (150, 185))
+    bridged = _bridged(body, trunk & ~arm, arm)
+    assert bridged[trunk & arm & _mask((156, 110), (194, 110), (204, 240), (156, 240))].all()
+    assert not bridged[arm & (np.arange(SIZE_HW[1]) > 214)].any()  # a hand before the room
+
+
+def test_an_arm_beside_the_trunk_is_not_bridged_to_it(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    trunk = _mask((150, 110), (200, 110), (200, 240), (150, 240))
+    arm = _mask((201, 110), (225, 110), (225, 240), (201, 240))
+    assert not _bridged(measured[0], trunk, arm).any()
+
+
+def test_hue_that_bled_from_an_arm_is_not_the_trunks(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    rgb = np.full((*SIZE_HW, 3), (25, 25, 30), np.uint8)
+    trunk, arm = (
+        _mask((150, 110), (210, 110), (210, 240), (150, 240)),
+        _mask((150, 170), (210, 170), (210, 190), (150, 190)),
+    )
+    rgb[arm], rgb[191:193, 150:211] = SKIN, (44, 26, 24)  # reddish, hardly lighter
+    _, clean = _clean(measured[0], rgb, trunk & ~arm, arm)
+    assert not clean[191:193, 160:200].any()
+    assert clean[200:, 160:200][trunk[200:, 160:200]].all()
+    rgb[191:193, 150:211] = SHIRT  # a stripe of its own
+    assert clean[trunk & ~arm].sum() > 0.9 * (trunk & ~arm).sum()
