@@ -120,7 +120,10 @@ class PriorRenderer:
         order = stable_orders(keep_hidden(depths, person.hidden_layers, 0))[0]
         joints = body.keypoints if person.photo_joints is None else person.photo_joints
         frame = self.pose(joints, body.depth, order)
-        return UncutPerson(cut_out, frame.raster, frame.window, body.torso_length * _TORSOS / _UNIT_HEIGHT)
+        anew = np.unique(person.mesh.triangles[np.isin(person.mesh.triangle_layer, person.hidden_layers)]).astype(
+            np.int64
+        )
+        return UncutPerson(cut_out, frame, anew, body.torso_length * _TORSOS / _UNIT_HEIGHT)
 
     @property
     def person(self) -> PersonLayers:
@@ -227,7 +230,7 @@ class PriorRenderer:
         if self._uncut is None:
             return painted
         behind = None if background is None else background.numpy()
-        return torch.from_numpy(self._uncut.restored(painted.numpy(), frame.raster, frame.window, behind))
+        return torch.from_numpy(self._uncut.restored(painted.numpy(), frame, behind))
 
     def window_of(self, target_xy: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
         """Return the part (y0, x0, y1, x1), half-open, of the frame that posed vertices (V, 2) reach."""

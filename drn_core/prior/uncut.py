@@ -8,12 +8,14 @@ nothing has moved.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.ops import PriorRaster
+if TYPE_CHECKING:
+    from drn_core.prior.render import PriorFrame
 
 __all__ = ["CutOut", "UncutPerson"]
 
@@ -46,14 +48,12 @@ class UncutPerson:
 
     Args:
         cut_out: the person in the photo.
-        own_raster: the sheets in the photo's own pose.
-        own_window: where in the frame they are, (y0, x0, y1, x1).
+        own: the sheets in the photo's own pose.
+        made_anew: (N,) the vertices of limbs that the photo hides; what it shows of them is in no sheet.
         unit_px: size of a pixel of a 512-pixel-high person.
     """
 
-    def __init__(
-        self, cut_out: CutOut, own_raster: PriorRaster, own_window: tuple[int, int, int, int], unit_px: float
-    ) -> None:
+    def __init__(self, cut_out: CutOut, own: PriorFrame, made_anew: npt.NDArray[np.int64], unit_px: float) -> None:
         self._alpha, self._foreground = cut_out.alpha, np.ascontiguousarray(cut_out.foreground)
         unit = max(unit_px, 0.5)
         self._limits = _STILL * unit, _MOVED * unit
@@ -61,36 +61,33 @@ class UncutPerson:
         self._kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
         height, width = cut_out.alpha.shape
         self._grid_hw = -(-height // _STRIDE), -(-width // _STRIDE)
-        self._layer, self._flow = self._sampled(own_raster, own_window)
-        alpha = cut_out.alpha[::_STRIDE, ::_STRIDE]
-        # of what no sheet shows in the own pose nothing tells whether it has moved
-        self._is_shown = ((self._layer >= 0) | (alpha < 0.5)).astype(np.float32)
+        self._layer, self._flow = self._sampled(own)
+        self._is_in_no_sheet = (self._layer < 0) & (cut_out.alpha[::_STRIDE, ::_STRIDE] > 0.5)
+        self._made_anew, self._anew_xy = made_anew, own.target_xy[made_anew]
         ys, xs = np.nonzero(cut_out.alpha > 0.0)
         self._box = int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1
 
-    def restored(
-        self, painted: UInt8, raster: PriorRaster, window: tuple[int, int, int, int], background: UInt8 | None
-    ) -> UInt8:
+    def restored(self, painted: UInt8, frame: PriorFrame, background: UInt8 | None) -> UInt8:
         """Put the photo's person back where it has not moved.
 
         Args:
             painted: (h, w, 3) the painted window, or (h, w, 4) with straight alpha.
-            raster: what is painted.
-            window: where in the frame, (y0, x0, y1, x1).
+            frame: what is painted.
             background: (h, w, 3) behind it; None for a window with alpha.
 
         Returns:
             (h, w, 3) or (h, w, 4), a new array where anything was put back.
         """
+        window = frame.window
         y0, x0 = max(self._box[0], window[0]), max(self._box[1], window[1])
         y1, x1 = min(self._box[2], window[2]), min(self._box[3], window[3])
-        share = self._share(raster, window) if y1 > y0 and x1 > x0 else None
+        share = self._share(frame) if y1 > y0 and x1 > x0 else None
         if share is None:
             return painted
-        frame, part = np.s_[y0:y1, x0:x1], np.s_[y0 - window[0] : y1 - window[0], x0 - window[1] : x1 - window[1]]
+        place, part = np.s_[y0:y1, x0:x1], np.s_[y0 - window[0] : y1 - window[0], x0 - window[1] : x1 - window[1]]
         size = self._grid_hw[1] * _STRIDE, self._grid_hw[0] * _STRIDE
-        weight = np.ascontiguousarray(cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)[frame])
-        alpha, colour = np.ascontiguousarray(self._alpha[frame]), np.ascontiguousarray(self._foreground[frame])
+        weight = np.ascontiguousarray(cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)[place])
+        alpha, colour = np.ascontiguousarray(self._alpha[place]), np.ascontiguousarray(self._foreground[place])
         if background is None:
             own = np.dstack([colour, np.round(alpha * 255).astype(np.uint8)])
         else:
@@ -99,29 +96,33 @@ class UncutPerson:
         result[part] = cv2.blendLinear(own, np.ascontiguousarray(painted[part]), weight, 1.0 - weight)
         return result
 
-    def _share(self, raster: PriorRaster, window: tuple[int, int, int, int]) -> Float | None:
+    def _share(self, frame: PriorFrame) -> Float | None:
         """How far each place (on every `_STRIDE`-th pixel) is as in the photo, in [0, 1]; None where none is."""
-        layer, flow = self._sampled(raster, window)
-        low, high = self._limits
-        motion = np.hypot(flow[0] - self._flow[0], flow[1] - self._flow[1])
-        still = np.clip((high - motion) / (high - low), 0.0, 1.0)
+        layer, flow = self._sampled(frame)
+        still = self._stillness(flow[0] - self._flow[0], flow[1] - self._flow[1])
         still[layer != self._layer] = 0.0
         if not still[layer >= 0].any():
             return None
-        share = cv2.blur(cv2.erode(still, self._kernel), (3, 3)) * self._is_shown
-        return np.asarray(share, np.float32)
+        moved = frame.target_xy[self._made_anew] - self._anew_xy
+        still[self._is_in_no_sheet] *= self._stillness(*moved.T).min(initial=1.0)
+        return np.asarray(cv2.blur(cv2.erode(still, self._kernel), (3, 3)), np.float32)
 
-    def _sampled(self, raster: PriorRaster, window: tuple[int, int, int, int]) -> tuple[npt.NDArray[np.int8], Float]:
+    def _stillness(self, dx: Float, dy: Float) -> Float:
+        """1 for what has not moved, 0 for what has."""
+        low, high = self._limits
+        return np.asarray(np.clip((high - np.hypot(dx, dy)) / (high - low), 0.0, 1.0), np.float32)
+
+    def _sampled(self, posed: PriorFrame) -> tuple[npt.NDArray[np.int8], Float]:
         """Front-most layer (h, w) and its flow (2, h, w) on every `_STRIDE`-th pixel of the frame."""
-        y0, x0 = window[:2]
+        y0, x0 = posed.window[:2]
         layer = np.full(self._grid_hw, -1, np.int8)
         flow = np.zeros((2, *self._grid_hw), np.float32)
         front = np.s_[-y0 % _STRIDE :: _STRIDE, -x0 % _STRIDE :: _STRIDE]
-        seen = raster.layer[0, 0].numpy()[front]
+        seen = posed.raster.layer[0, 0].numpy()[front]
         place = np.s_[-(-y0 // _STRIDE) :, -(-x0 // _STRIDE) :]
         rows, columns = seen.shape
         layer[place][:rows, :columns] = seen
         offset = np.array([x0, y0], np.float32)[:, None, None]
-        moved = raster.flow[0, 0].numpy()[(slice(None), *front)] - offset
+        moved = posed.raster.flow[0, 0].numpy()[(slice(None), *front)] - offset
         flow[(slice(None), *place)][:, :rows, :columns] = np.where(seen >= 0, moved, 0.0)
         return layer, flow
