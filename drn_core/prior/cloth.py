@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["colour_distance", "eroded", "extend_colours", "fill_cloth", "fill_garment", "fill_plain", "looks_like"]
+__all__ = [
+    "around",
+    "colour_distance",
+    "eroded",
+    "extend_colours",
+    "fill_cloth",
+    "fill_garment",
+    "fill_plain",
+    "looks_like",
+]
 
 UInt8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -26,6 +35,8 @@ _PRINT_SHARE, _PRINT_STEP, _PRINT_REACH = 0.1, 40.0, 0.015
 
 # A colour is clearly one thing's if it is nearer to it than this share of its distance to the other.
 _NEARER = 0.5
+# How far, in pixels of the working copy, a thing is looked for.
+_NEARBY = 24
 
 
 def fill_cloth(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
@@ -181,17 +192,33 @@ def colour_distance(rgb: UInt8, known: Mask) -> Field:
     return np.asarray(np.linalg.norm(lab.astype(np.float32) - extend_colours(lab, known), axis=2), np.float32)
 
 
-def looks_like(rgb: UInt8, one: Mask, other: Mask) -> Mask:
+def looks_like(rgb: UInt8, one: Mask, other: Mask, where: Mask) -> Mask:
     """Find the pixels whose colour is clearly that of one thing nearby and not that of another.
 
     Args:
         rgb: (H, W, 3).
         one: (H, W) pixels of the one.
         other: (H, W) pixels of the other.
+        where: (H, W) the pixels in question; neither thing is looked for far from them.
 
     Returns:
-        (H, W), all false where either is empty.
+        (H, W), within `where`; all false where either is not seen nearby.
     """
-    if not (one.any() and other.any()):
-        return np.zeros_like(one)
-    return np.asarray(colour_distance(rgb, one) < _NEARER * colour_distance(rgb, other))
+    result = np.zeros_like(where)
+    if not where.any():
+        return result
+    window = around(where)
+    if one[window].any() and other[window].any():
+        part = np.ascontiguousarray(rgb[window])
+        is_nearer = colour_distance(part, one[window]) < _NEARER * colour_distance(part, other[window])
+        result[window] = where[window] & is_nearer
+    return result
+
+
+def around(mask: Mask) -> tuple[slice, slice]:
+    """Return the slices (rows, columns) of what is set in a mask (H, W) and its neighbourhood."""
+    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return (
+        slice(max(int(ys[0]) - _NEARBY, 0), int(ys[-1]) + _NEARBY + 1),
+        slice(max(int(xs[0]) - _NEARBY, 0), int(xs[-1]) + _NEARBY + 1),
+    )

@@ -206,7 +206,9 @@ class PriorRenderer:
         painted: Tensor = ops.composite_layers(
             self._textures, frame.raster, background[None], residual_flow=residual_flow, backend=self._backend
         )[0]
-        return self._restored(painted, frame, background) if residual_flow is None else painted
+        if residual_flow is None:
+            self._restore(painted, frame, background)
+        return painted
 
     def cut_out(self, frame: PriorFrame, residual_flow: Tensor | None = None) -> Tensor:
         """Paint a posed person without a background.
@@ -222,15 +224,13 @@ class PriorRenderer:
             self._textures, frame.raster, None, residual_flow=residual_flow, backend=self._backend
         )[0]
         if residual_flow is None:
-            painted = self._restored(painted, frame, None)
+            self._restore(painted, frame, None)
         return _set_in(np.zeros((*self._size_hw, 4), np.uint8), frame.window, painted)
 
-    def _restored(self, painted: Tensor, frame: PriorFrame, background: Tensor | None) -> Tensor:
-        """Show the photo's own person where nothing has moved."""
-        if self._uncut is None:
-            return painted
-        behind = None if background is None else background.numpy()
-        return torch.from_numpy(self._uncut.restored(painted.numpy(), frame, behind))
+    def _restore(self, painted: Tensor, frame: PriorFrame, background: Tensor | None) -> None:
+        """Show the photo's own person, in place, where nothing has moved."""
+        if self._uncut is not None:
+            self._uncut.restore(painted.numpy(), frame, None if background is None else background.numpy())
 
     def window_of(self, target_xy: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
         """Return the part (y0, x0, y1, x1), half-open, of the frame that posed vertices (V, 2) reach."""

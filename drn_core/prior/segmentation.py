@@ -180,7 +180,7 @@ def _give_away(
     """
     hand = fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]]
     palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
-    cloth = lost & hand & looks_like(rgb, eroded(owned[Layer.TORSO]), palm)
+    cloth = looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand)
     trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     for piece in (cloth, lost & ~hand):
         _, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)

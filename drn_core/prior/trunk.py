@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, lap_mask
-from drn_core.prior.cloth import eroded, extend_colours, looks_like
+from drn_core.prior.cloth import around, eroded, extend_colours, looks_like
 from drn_core.prior.face_mirror import FaceMirror, distance_to, hidden_head
 from drn_core.prior.geometry import segment_distance, unit
 from drn_core.prior.ordering import layer_depths
@@ -86,8 +86,8 @@ def trunk_masks(
         joint = joint_disc(points, body, limb.root, (0.85 if limb.is_arm else 1.0) * body.radii[limb.parts[0]])
         joint &= own | owned[limb.upper_layer]
         if limb.is_arm:  # the arm's own skin below a sleeve is no shoulder
-            is_bare = looks_like(rgb, eroded(owned[limb.lower_layer]), own)
-            joint |= (own | (owned[limb.upper_layer] & ~is_bare)) & (fields.roots[limb.parts[0]] < 1.0)
+            at_root = (own | owned[limb.upper_layer]) & (fields.roots[limb.parts[0]] < 1.0)
+            joint |= at_root & ~looks_like(rgb, eroded(owned[limb.lower_layer]), own, at_root & ~own & ~joint)
         wanted |= joint
         trusted |= joint if limb.is_arm else joint & ~rim
     covers, shows = _seat(body, fields, points, owned, person)
@@ -184,11 +184,22 @@ def _clean(body: Body, rgb: UInt8, own: Mask, arms: Mask) -> tuple[Mask, Mask]:
         cv2.dilate(arms.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
         for side in (2 * reach + 1, 4 * reach + 1)
     )
+    clean = own.copy()
+    beside = own & wide_rim
+    if beside.any():
+        window = around(beside)
+        has_bled, looks_like_trunk = _mixing(np.ascontiguousarray(rgb[window]), (own & ~wide_rim)[window], arms[window])
+        kept = np.where(rim[window], looks_like_trunk & ~has_bled, ~(looks_like_trunk & has_bled))
+        clean[window] &= kept | ~wide_rim[window]
+    return rim, clean
+
+
+def _mixing(rgb: UInt8, trunk: Mask, arms: Mask) -> tuple[Mask, Mask]:
+    """Where (H, W) the arm's hue has bled into the trunk's, and where a colour is rather the trunk's than the arm's."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    arm, trunk = (extend_colours(lab, known).astype(np.float32) for known in (eroded(arms), own & ~wide_rim))
-    off, step = lab.astype(np.float32) - trunk, arm - trunk
+    of_arm, of_trunk = (extend_colours(lab, known).astype(np.float32) for known in (eroded(arms), trunk))
+    off, step = lab.astype(np.float32) - of_trunk, of_arm - of_trunk
     looks_like_trunk = np.linalg.norm(off, axis=2) < _UNMIXED * np.linalg.norm(off - step, axis=2)
     hue, hue_step = off[..., 1:], step[..., 1:]
     share, full = (hue * hue_step).sum(2), (hue_step * hue_step).sum(2)
-    has_bled = (full > _LEAST_HUE_STEP**2) & (share > _BLED * full)
-    return rim, np.asarray(own & np.where(rim, looks_like_trunk & ~has_bled, ~(wide_rim & looks_like_trunk & has_bled)))
+    return (full > _LEAST_HUE_STEP**2) & (share > _BLED * full), looks_like_trunk
