@@ -1,8 +1,7 @@
 """`LANES` pixels of a byte picture at once: read where a flow points to, taken apart into channels, put together again.
 
 A pixel is a word of 32 bits whose lowest byte is the first channel; of three channels the highest byte is junk. The
-functions take addresses and read whole words from there: the caller guarantees that the bytes are its own. Where a
-machine can't gather, compilers read one pixel after the other.
+functions take addresses and read whole words from there: the caller guarantees that the bytes are its own.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kernels.cpu.jit import Four, inlined
-from kernels.cpu.lanes import LANES, Lanes, address_of_lanes, spread_over
+from kernels.cpu.lanes import LANES, Lanes, address_of_lanes, gather, spread_over
 from kernels.cpu.sampling import mix
 from kernels.cpu.storage import clamp_to_byte
 
@@ -90,22 +89,13 @@ def read_squares(typing_context: Any, channels: Any, address: Any, pitch: Any, p
         one_pixel = spread_over(builder, builder.mul(channels, ir.Constant(_LONG, 8)), LANES)
         words = []
         for start in (address, builder.add(address, pitch)):
-            pair = _gather(builder, builder.add(found, spread_over(builder, start, LANES)))
+            pair = gather(builder, builder.add(found, spread_over(builder, start, LANES)), _LONG)
             words.append([builder.trunc(pixel, _vector(_WORD)) for pixel in (pair, builder.lshr(pair, one_pixel))])
         (upper_left, upper_right), (lower_left, lower_right) = words
         return cgutils.pack_array(builder, [upper_left, lower_left, upper_right, lower_right])
 
     four = types.UniTuple(_WORDS, 4)
     return four(types.int64, types.intp, types.intp, places, types.uintp), generate
-
-
-def _gather(builder: Any, addresses: Any) -> Any:
-    """Read the 8 bytes at each of some addresses, which need not be aligned."""
-    pointers, result = builder.inttoptr(addresses, _vector(_LONG.as_pointer())), _vector(_LONG)
-    everywhere, alignment = _all(_vector(ir.IntType(1)), 1), ir.Constant(_WORD, 1)
-    kind = ir.FunctionType(result, [pointers.type, _WORD, everywhere.type, result])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.gather.v{LANES}i64.v{LANES}p0i64")
-    return builder.call(function, [pointers, alignment, everywhere, ir.Constant(result, ir.Undefined)])
 
 
 @intrinsic(prefer_literal=True)

@@ -27,9 +27,12 @@ __all__ = [
     "Lanes",
     "address_of_lanes",
     "exp_negative",
+    "gather",
     "prefetch",
     "read_lanes",
     "read_lanes_each",
+    "read_neighbours",
+    "read_places",
     "spread",
     "spread_each",
     "spread_over",
@@ -97,6 +100,59 @@ def write_lanes(typing_context: Any, array: Any, index: Any, lanes: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(array, types.uintp, lanes), generate
+
+
+def gather(builder: Any, addresses: Any, element: Any) -> Any:
+    """Generate the reading of an element at each of a vector of addresses, which need not be aligned.
+
+    Where a machine can't gather, compilers read one after the other.
+    """
+    count = addresses.type.count
+    result, pointers = ir.VectorType(element, count), ir.VectorType(element.as_pointer(), count)
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(1), count), [1] * count)
+    kind = ir.FunctionType(result, [pointers, _INDEX, everywhere.type, result])
+    name = f"llvm.masked.gather.v{count}{element.intrinsic_name}.v{count}p0{element.intrinsic_name}"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    places, alignment = builder.inttoptr(addresses, pointers), ir.Constant(_INDEX, 1)
+    return builder.call(function, [places, alignment, everywhere, ir.Constant(result, ir.Undefined)])
+
+
+def _gather_stored(context: Any, builder: Any, signature: Any, arguments: Any, neighbours: int) -> Any:
+    """Generate the reading of so many neighbours from each of `LANES` places of a flat array, as one vector."""
+    array_type, places_type, _ = signature.args
+    array, places, index = arguments
+    size, element = array_type.dtype.bitwidth // 8, context.get_data_type(array_type.dtype)
+    stored = builder.load(address_of_lanes(context, builder, places_type, places, index))
+    offsets = builder.mul(_align(stored, places_type), ir.Constant(stored.type, [size] * LANES))
+    begin = builder.ptrtoint(context.make_array(array_type)(context, builder, array).data, ir.IntType(64))
+    words = gather(builder, builder.add(spread_over(builder, begin, LANES), offsets), ir.IntType(8 * size * neighbours))
+    return builder.bitcast(words, ir.VectorType(element, neighbours * LANES))
+
+
+@intrinsic
+def read_places(typing_context: Any, array: Any, places: Any, index: Any) -> Any:
+    """Read a flat array at `LANES` of the places in another one, from an index on, as what loops compute in."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return widen(builder, array.dtype, _gather_stored(context, builder, signature, arguments, 1))
+
+    return Lanes(computed_in(array.dtype), LANES)(array, places, types.uintp), generate
+
+
+@intrinsic
+def read_neighbours(typing_context: Any, array: Any, places: Any, index: Any) -> Any:
+    """Read as `read_places` does, each element and the one after it: two `Lanes`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        both = _gather_stored(context, builder, signature, arguments, 2)
+        sides = []
+        for first in (0, 1):
+            lanes = ir.Constant(ir.VectorType(_INDEX, LANES), list(range(first, 2 * LANES, 2)))
+            side = builder.shuffle_vector(both, ir.Constant(both.type, ir.Undefined), lanes)
+            sides.append(widen(builder, array.dtype, side))
+        return cgutils.pack_array(builder, sides)
+
+    return types.UniTuple(Lanes(computed_in(array.dtype), LANES), 2)(array, places, types.uintp), generate
 
 
 @intrinsic

@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array, Four, Integer, Pair, Rows, Shape, compiled, inlined
-from kernels.cpu.lanes import LANES, prefetch, read_lanes_each, spread, spread_each, whole_lanes
+from kernels.cpu.lanes import (
+    LANES,
+    prefetch,
+    read_lanes,
+    read_lanes_each,
+    read_neighbours,
+    read_places,
+    spread,
+    spread_each,
+    whole_lanes,
+    write_lanes,
+)
 from kernels.cpu.layout import allocate_planes, allocate_texels, formatted_as, is_texels, to_planes, to_texels
 from kernels.cpu.sampling import (
     bicubic_axis,
@@ -29,19 +40,19 @@ __all__ = ["forward"]
 
 _PIXELS_PER_BAND = 16384
 _STRETCH = 512
+_TILE = 8192
 _AHEAD = 8
-_FEWEST_TO_REGROUP = 8
 
 
 def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tensor:
     """Sample features at a backward flow; arguments and result as in `kernels.warp`."""
     batch, channels, height, width = features.shape
     out_hw = tuple(flow.shape[2:])
-    # Of a few channels, planes are sampled where they are; more are worth bringing together first.
-    as_texels = is_texels(features) or channels == 1 or channels >= _FEWEST_TO_REGROUP or bicubic
+    # Bilinear samples are taken from planes where they are; for bicubic ones channels are worth bringing together.
+    as_texels = is_texels(features) or bicubic
     allocate, view = (allocate_texels, to_texels) if as_texels else (allocate_planes, to_planes)
     out, results = allocate((batch, channels, *out_hw), features.dtype)
-    if features.numel() == 0:
+    if features.numel() == 0 or out.numel() == 0:
         return formatted_as(features, out.zero_())
     images, flows = view(features), array_of(flow.contiguous())
     if not as_texels:
@@ -51,14 +62,14 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
     else:
         packed = features.dtype == torch.uint8 and channels in (3, 4)
         loop = sample_bytes if packed else _sample_bilinear
-
     shape = (height, width, channels)
     # A result of whole lines that nobody takes apart again may go past the caches.
     streams = is_texels(features) and channels * out.itemsize % LINE == 0 and worth_streaming(out)
     options = (border, streams) if loop in (_sample_bilinear, _sample_bicubic) else (border,)
 
     def sample(b: int, first: int, last: int) -> None:
-        scratch = (np.empty((4, _STRETCH), np.uintp), np.empty((4, _STRETCH), flows.dtype))
+        size = _STRETCH if as_texels else _TILE
+        scratch = (np.empty((5, size), np.uintp), np.empty((4, size), flows.dtype))
         loop(images[b], flows[b], results[b], shape, *options, (first, last), *scratch)
 
     run_rows(sample, batch, out_hw, pixels=_PIXELS_PER_BAND)
@@ -110,19 +121,61 @@ def _blend_texel(
 def _sample_planes(
     image: Array, flow: Array, out: Array, shape: Shape, border: bool, rows: Rows, places: Array, weights: Array
 ) -> None:
-    """Sample some rows of a flat (C, H, W) image: taps of a stretch of the row first, then every plane."""
+    """Sample some rows of a flat (C, H, W) image: the taps of a tile first, then every plane.
+
+    A tile is a run of pixels: some rows, or a stretch of one.
+    """
     height, width, channels = shape
     out_height, out_width = flow.shape[1:]
-    for y in range(*rows):
-        for start in range(0, out_width, _STRETCH):
-            length = min(_STRETCH, out_width - start)
-            fill_bilinear_taps(flow, start, y, (height, width, 1), border, length, places, weights)
+    most = places.shape[1]
+    num_rows, stretch = max(most // out_width, 1), min(out_width, most)
+    for top in range(rows[0], rows[1], num_rows):
+        bottom = min(top + num_rows, rows[1])
+        for start in range(0, out_width, stretch):
+            length = min(stretch, out_width - start)
+            for y in range(top, bottom):
+                first, last = (y - top) * length, (y - top + 1) * length
+                taps = (places[:, first:last], weights[:, first:last])
+                fill_bilinear_taps(flow, start, y, (height, width, 1), border, length, *taps)
+            count = (bottom - top) * length
+            _find_squares(places, count)
             for channel in range(channels):
+                o = (channel * out_height + top) * out_width + start
                 plane = image[channel * height * width : (channel + 1) * height * width]
-                line = out[(channel * out_height + y) * out_width + start :][:length]
-                for i in range(length):
-                    texels = load_each(plane, each_at(places, i), np.uintp(0))
-                    line[i] = store(out, mix(texels, each_at(weights, i)))
+                _sample_tile(plane, places, weights, out[o : o + count])
+
+
+@inlined()
+def _find_squares(places: Array, count: Integer) -> None:
+    """Tell of the blocks of `LANES` pixels in places[4] whether texels on the right are beside those on the left: 0."""
+    one = np.uintp(1)
+    for begin in range(0, count, LANES):
+        apart = np.uintp(0)
+        for i in range(begin, min(begin + LANES, count)):
+            apart |= (places[2, i] - places[0, i] - one) | (places[3, i] - places[1, i] - one)
+        places[4, begin] = apart
+
+
+@inlined()
+def _sample_tile(plane: Array, places: Array, weights: Array, out: Array) -> None:
+    """Sample a run of pixels of one plane, `LANES` at a time."""
+    whole = whole_lanes(np.uintp(out.size))
+    for i in range(np.uintp(0), whole, np.uintp(LANES)):
+        if places[4, i] == np.uintp(0):
+            upper_left, upper_right = read_neighbours(plane, places[0], i)
+            lower_left, lower_right = read_neighbours(plane, places[1], i)
+        else:
+            upper_left, upper_right = read_places(plane, places[0], i), read_places(plane, places[2], i)
+            lower_left, lower_right = read_places(plane, places[1], i), read_places(plane, places[3], i)
+        write_lanes(out, i, mix((upper_left, lower_left, upper_right, lower_right), _lanes_at(weights, i)))
+    for i in range(whole, np.uintp(out.size)):
+        out[i] = store(out, mix(load_each(plane, each_at(places, i), np.uintp(0)), each_at(weights, i)))
+
+
+@inlined()
+def _lanes_at(table: Array, i: Integer) -> Four:
+    """Read `Lanes` from each row of a (4, N) table."""
+    return read_lanes(table[0], i), read_lanes(table[1], i), read_lanes(table[2], i), read_lanes(table[3], i)
 
 
 @compiled()

@@ -49,6 +49,14 @@ def test_wide_pictures_are_warped(
     assert torch.equal(actual, expected)
 
 
+@pytest.mark.parametrize("size_hw", [(40, 300), (2, 9000)])  # several tiles of rows, and of columns
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8])
+def test_planes_are_warped_in_tiles(reference: Runner, size_hw: tuple[int, int], dtype: torch.dtype) -> None:
+    features = (torch.rand(1, 2, 30, 400) * 255).to(dtype)
+    flow = torch.randn(1, 2, *size_hw, dtype=torch.float64 if dtype == torch.float64 else torch.float32) * 30
+    assert_near(warp(features, flow), reference(warp, features, flow))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("masked", [False, True])
