@@ -178,7 +178,7 @@ def _give_away(
         fields: distances to the parts. What is nearer to the hand than to the forearm may be fingers, that reach far.
         rgb: (H, W, 3); what is near the hand but looks like the trunk is cloth beside it.
     """
-    hand = fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]]
+    hand = owned[limb.lower_layer] & (fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
     palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
     cloth = looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand)
     trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0

@@ -87,7 +87,8 @@ def trunk_masks(
         joint &= own | owned[limb.upper_layer]
         if limb.is_arm:  # the arm's own skin below a sleeve is no shoulder
             at_root = (own | owned[limb.upper_layer]) & (fields.roots[limb.parts[0]] < 1.0)
-            joint |= at_root & ~looks_like(rgb, eroded(owned[limb.lower_layer]), own, at_root & ~own & ~joint)
+            beyond = at_root & ~own & ~joint_disc(points, body, limb.root, body.radii[limb.parts[0]])
+            joint |= at_root & ~looks_like(rgb, eroded(owned[limb.lower_layer]), own, beyond)
         wanted |= joint
         trusted |= joint if limb.is_arm else joint & ~rim
     covers, shows = _seat(body, fields, points, owned, person)
