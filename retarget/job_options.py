@@ -19,15 +19,16 @@ __all__ = [
     "default_suffix",
     "job_from_args",
     "parse_time",
+    "parse_times",
     "render_config",
     "transfer_config",
 ]
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)s?")
 
 
 def parse_time(text: str) -> float:
-    """Read a time: seconds ("12.5"), m:ss or h:mm:ss.
+    """Read a time: seconds ("12.5" or "12.5s"), m:ss or h:mm:ss.
 
     Raises:
         argparse.ArgumentTypeError: the text is none of these.
@@ -37,6 +38,23 @@ def parse_time(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write seconds (12.5), m:ss or h:mm:ss")
     hours, minutes, seconds = match.groups()
     return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+
+
+def parse_times(text: str) -> tuple[float, float]:
+    """Read a time, or a range of times ("3.2-4.5", "0:03-0:05").
+
+    Returns:
+        The first and the last time; the same for one time.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is neither.
+    """
+    first, separator, last = text.partition("-")
+    start = parse_time(first)
+    end = parse_time(last) if separator else start
+    if end < start:
+        raise argparse.ArgumentTypeError(f"{text!r} ends before it begins")
+    return start, end
 
 
 def _size(text: str) -> int | None:

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     args.output = None
     try:
-        clip = inspect_clip(job_from_args(args), at_seconds=args.at)
+        clip = inspect_clip(job_from_args(args), at=(args.at, args.at))
         write_stages(args.folder, compare(clip, clip.chosen[0]))
     except RetargetError as error:
         print(f"compare_backends: {error}", file=sys.stderr)

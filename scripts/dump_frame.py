@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     args.output = None
     try:
-        clip = inspect_clip(job_from_args(args), at_seconds=args.at)
+        clip = inspect_clip(job_from_args(args), at=(args.at, args.at))
         (frame,) = clip.frames()
         write_stages(args.folder, [*clip.source_stages(), *frame.stages])
     except RetargetError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from retarget.job_options import add_video_options, job_from_args, parse_time
+from retarget.job_options import add_video_options, job_from_args, parse_times
 
 __all__ = ["configure", "run"]
 
@@ -15,8 +15,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--source", required=True, type=Path, metavar="PHOTO", help="photo of the person")
     add("--driver", required=True, type=Path, metavar="VIDEO", help="video of the motion")
-    add("--at", type=parse_time, metavar="TIME", help="one frame, from --start on: seconds or h:mm:ss")
-    add("--frames", type=int, default=24, metavar="N", help="with pictures, spread evenly, without --at (%(default)s)")
+    add(
+        "--at",
+        type=parse_times,
+        metavar="TIME[-TIME]",
+        help="one frame, or a range, from --start on: seconds or h:mm:ss",
+    )
+    add("--frames", type=int, default=24, metavar="N", help="most frames with pictures, spread evenly (%(default)s)")
     add("--height", type=int, default=360, metavar="PIXELS", help="of the pictures in the page (%(default)s)")
     add("--output", type=Path, default=Path("inspect.html"), metavar="FILE.html", help="the page (%(default)s)")
     add("--dump", type=Path, metavar="FOLDER", help="also write all stages at full size, with their arrays")
@@ -41,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     check_writable(args.output, overwrite=args.overwrite)
     page, args.output = args.output, None
     progress = JobProgress() if args.quiet else TerminalProgress()
-    clip = inspect_clip(job_from_args(args), at_seconds=args.at, max_frames=args.frames, progress=progress)
+    clip = inspect_clip(job_from_args(args), at=args.at, max_frames=args.frames, progress=progress)
     frames = clip.frames()
     if args.dump is not None:
         write_stages(args.dump / "source", clip.source_stages())

@@ -115,18 +115,22 @@ class InspectedClip:
 
 
 def inspect_clip(
-    job: VideoJob, *, at_seconds: float | None = None, max_frames: int = 24, progress: JobProgress | None = None
+    job: VideoJob,
+    *,
+    at: tuple[float, float] | None = None,
+    max_frames: int = 24,
+    progress: JobProgress | None = None,
 ) -> InspectedClip:
     """Do everything of a job that comes before its frames, and choose some of these.
 
     Args:
         job: the job; its output is not touched.
-        at_seconds: the frame to look into; None spreads over all. See `choose_frames`.
-        max_frames: how many, where none is named.
+        at: first and last time, seconds, to look into; None looks into all. See `choose_frames`.
+        max_frames: how many frames are chosen at most.
         progress: told how far it is.
 
     Raises:
-        UsageError: the clip ends before `at_seconds`.
+        UsageError: the clip ends before `at`.
         RetargetError: as `run_video_job`.
     """
     progress, clock = progress or JobProgress(), Clock()
@@ -134,7 +138,7 @@ def inspect_clip(
     with collect_warnings() as logged:
         ready = prepare_job(job, progress, clock)
     studio, result = ready.studio, ready.result
-    chosen = choose_frames(_from_zero(result.track.times_seconds), at_seconds=at_seconds, max_frames=max_frames)
+    chosen = choose_frames(_from_zero(result.track.times_seconds), at=at, max_frames=max_frames)
     driver = WatchedDriver(job.driver, job.start_seconds, job.end_seconds, tuple(chosen), result.track.size_hw)
     with clock.stage("transfer"):
         plan = studio.plan(driver, result, progress)
@@ -148,32 +152,34 @@ def _from_zero(times: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
 
 
 def choose_frames(
-    times_seconds: npt.NDArray[np.float64], *, at_seconds: float | None = None, max_frames: int = 24
+    times_seconds: npt.NDArray[np.float64], *, at: tuple[float, float] | None = None, max_frames: int = 24
 ) -> list[int]:
     """Choose the frames to look into.
 
     Args:
         times_seconds: (T,) of all frames, from 0.
-        at_seconds: the one that a player shows at this time; None spreads over all.
-        max_frames: how many, where none is named.
+        at: those that a player shows from the first to the second of these times; None takes all.
+        max_frames: how many at most; they are spread evenly.
 
     Returns:
         Frame numbers, ascending.
 
     Raises:
-        UsageError: the clip ends before that time.
+        UsageError: the clip ends before the first time.
     """
-    if at_seconds is None:
-        spread = np.linspace(0, len(times_seconds) - 1, min(max_frames, len(times_seconds)))
-        return sorted(set(np.round(spread).astype(int).tolist()))
-    step = float(np.median(np.diff(times_seconds))) if len(times_seconds) > 1 else 1.0
-    if at_seconds > times_seconds[-1] + 2 * step:
-        raise UsageError(
-            f"--at {at_seconds:g}: what was read of the driver ends at {times_seconds[-1]:.2f} s",
-            hint="give an earlier time",
-        )
-    # Times are printed to microseconds: a frame is found by its own printed time.
-    return [max(int(np.searchsorted(times_seconds, at_seconds + 1e-6, side="right")) - 1, 0)]
+    first, last = 0, len(times_seconds) - 1
+    if at is not None:
+        step = float(np.median(np.diff(times_seconds))) if len(times_seconds) > 1 else 1.0
+        if at[0] > times_seconds[-1] + 2 * step:
+            raise UsageError(
+                f"--at {at[0]:g}: what was read of the driver ends at {times_seconds[-1]:.2f} s",
+                hint="give an earlier time",
+            )
+        # Times are printed to microseconds: a frame is found by its own printed time.
+        shown = np.searchsorted(times_seconds, np.array(at) + 1e-6, side="right") - 1
+        first, last = (max(int(index), 0) for index in shown)
+    spread = np.linspace(first, last, min(max_frames, last - first + 1))
+    return sorted(set(np.round(spread).astype(int).tolist()))
 
 
 def warnings_of_frame(warnings: Sequence[tuple[str, str]], index: int) -> list[tuple[str, str]]:

@@ -12,17 +12,26 @@ import retarget
 from retarget.cli import video
 from retarget.cli.main import main
 from retarget.config import EncodeConfig, PoseConfig, RenderConfig, SmoothingConfig, TransferConfig
-from retarget.job_options import job_from_args, parse_time
+from retarget.job_options import job_from_args, parse_time, parse_times
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("12.5", 12.5), ("0", 0.0), ("1:02", 62.0), ("1:02:03.25", 3723.25), (" 90 ", 90.0)]
+    ("text", "seconds"),
+    [("12.5", 12.5), ("0", 0.0), ("1:02", 62.0), ("1:02:03.25", 3723.25), (" 90 ", 90.0), ("3.2s", 3.2)],
 )
 def test_times_are_read(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "-1", "abc", "1:2:3:4", "1e3", "nan"])
+def test_ranges_of_times_are_read() -> None:
+    assert parse_times("3.2") == (3.2, 3.2)
+    assert parse_times("0:03 - 4.5s") == (3.0, 4.5)
+    for text in ("4-3", "3-", "-3", "1-2-3"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parse_times(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "abc", "1:2:3:4", "1e3", "nan", "s"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         parse_time(text)

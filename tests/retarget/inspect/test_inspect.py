@@ -147,7 +147,7 @@ def test_one_time_and_bad_options(arguments: list[str], tmp_path: Path, capsys: 
     output = str(tmp_path / "one.html")
     assert main(["inspect", *arguments, "--at", "0.1", "--output", output]) == 0
     assert "1 of 9 frames" in capsys.readouterr().out
-    assert main(["inspect", *arguments, "--at", "0.1", "--output", output]) == 5
+    assert main(["inspect", *arguments, "--at", "0.1s-0.2s", "--output", output]) == 5
     assert main(["inspect", *arguments, "--at", "3", "--output", str(tmp_path / "late.html")]) == 2
     assert "ends at 0.27 s" in capsys.readouterr().err
     assert main(["inspect", *arguments, "--output", str(tmp_path / "page.png")]) == 2
@@ -158,11 +158,13 @@ def test_frames_are_chosen_by_time_or_spread_evenly() -> None:
     times = np.array([0.0, 0.033367, 0.066733, 0.1001])
     assert choose_frames(times, max_frames=3) == [0, 2, 3]
     assert choose_frames(times, max_frames=9) == [0, 1, 2, 3]
-    assert choose_frames(times, at_seconds=0.066733) == [2]
-    assert choose_frames(times, at_seconds=0.0667) == [1]
-    assert choose_frames(times[:1], at_seconds=0.0) == [0]
+    assert choose_frames(times, at=(0.066733, 0.066733)) == [2]
+    assert choose_frames(times, at=(0.0667, 0.0667)) == [1]
+    assert choose_frames(times, at=(0.04, 9.0)) == [1, 2, 3]
+    assert choose_frames(times, at=(0.04, 9.0), max_frames=2) == [1, 3]
+    assert choose_frames(times[:1], at=(0.0, 0.0)) == [0]
     with pytest.raises(UsageError, match=r"ends at 0\.10 s"):
-        choose_frames(times, at_seconds=0.2)
+        choose_frames(times, at=(0.2, 0.3))
 
 
 def test_warnings_are_found_by_frame() -> None:
