@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-__all__ = ["DecodeLimits", "EncodeConfig", "PoseConfig", "RenderConfig", "SmoothingConfig", "TransferConfig"]
+__all__ = [
+    "BACKGROUND_NAMES",
+    "MODEL_NAMES",
+    "DecodeLimits",
+    "EncodeConfig",
+    "PoseConfig",
+    "RenderConfig",
+    "SmoothingConfig",
+    "TransferConfig",
+]
+
+BACKGROUND_NAMES: Final = frozenset({"source", "driver", "transparent"})
+MODEL_NAMES: Final = frozenset({"prior", "default", "fast"})
+"""What `RenderConfig` takes for a background or a model that is no file."""
 
 Codec = Literal["h264", "hevc", "prores4444", "vp9", "png"]
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from retarget.batch.roots import check_inside, resolve_path
 from retarget.batch.row_options import JOB_COLUMNS, option_names, parse_options
 from retarget.batch.rows import Problem, Row
+from retarget.config import BACKGROUND_NAMES, MODEL_NAMES
 from retarget.errors import InputError, RetargetError, UsageError
 
 if TYPE_CHECKING:
     from retarget.pipeline.video_job import VideoJob
 
 __all__ = ["BatchJob", "BatchPlan", "Places", "plan_jobs"]
-
-_KEYWORD_BACKGROUNDS = frozenset({"source", "driver", "transparent"})
-_KEYWORD_MODELS = frozenset({"prior", "default"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +166,7 @@ class _Planner:
     def _merged(self, row: Row) -> dict[str, str]:
         """Options of the batch and the row; rows with the same options share one dictionary."""
         own = {name: text for name, text in row.values.items() if name not in (*JOB_COLUMNS, "stem")}
-        for name, keywords in (("background", _KEYWORD_BACKGROUNDS), ("model", _KEYWORD_MODELS)):
+        for name, keywords in (("background", BACKGROUND_NAMES), ("model", MODEL_NAMES)):
             if name in own and own[name] not in keywords and not own[name].startswith("#"):
                 path = self._inside(own[name], self._places.base)
                 if name == "background" or path.exists():  # a model may also be a name
@@ -206,7 +204,7 @@ class _Planner:
         if start is not None and end is not None and end <= start:
             raise UsageError(f"end {end:g} is not after start {start:g}")
         background = job.options.get("background", "source")
-        if background not in _KEYWORD_BACKGROUNDS and not background.startswith("#"):
+        if background not in BACKGROUND_NAMES and not background.startswith("#"):
             _check_input(background)
         self._accepted.add(seen)
 

@@ -15,6 +15,7 @@ from retarget.batch.rows import Problem, Row, matrix_rows, read_rows
 from retarget.batch.settings import BatchSettings
 from retarget.batch.state import BatchState
 from retarget.batch.summary import SummaryObserver, summary_table
+from retarget.config import BACKGROUND_NAMES, MODEL_NAMES
 from retarget.errors import InputError, JobsFailedError, UsageError
 from retarget.event_log import EventLog
 from retarget.video.output_path import output_errors
@@ -22,7 +23,7 @@ from retarget.video.output_path import output_errors
 __all__ = ["BatchRequest", "plan_batch", "run_batch"]
 
 _MATRIX_FOLDER: Final = "retarget_batch"
-_KEYWORDS: Final = {"background": {"source", "driver", "transparent"}, "model": {"prior", "default"}}
+_KEYWORDS: Final = {"background": BACKGROUND_NAMES, "model": MODEL_NAMES}
 
 
 @dataclass(frozen=True)

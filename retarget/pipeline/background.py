@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from drn_core.prior.render import PriorFrame
+from retarget.config import BACKGROUND_NAMES
 from retarget.errors import InputError, UsageError
 from retarget.photo import read_photo
 from retarget.pipeline.room import SourceRoom
@@ -33,7 +34,6 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".gif"})
 """Not tried as photos; other names are, and then as videos."""
 _USUAL_STEP_SECONDS = 0.04
-_WORDS = ("source", "driver", "transparent")
 
 
 class Background(Protocol):
@@ -138,7 +138,7 @@ def check_background(choice: str) -> None:
     Raises:
         UsageError, InputError: as `open_background`.
     """
-    if choice not in _WORDS and parse_colour(choice) is None:
+    if choice not in BACKGROUND_NAMES and parse_colour(choice) is None:
         _open_file(choice, (2, 2)).close()
 
 

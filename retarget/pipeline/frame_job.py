@@ -15,10 +15,11 @@ from retarget.doctor.photo import score_photo
 from retarget.errors import InputError, UsageError
 from retarget.event_log import collect_warnings
 from retarget.photo import read_photo, write_photo
-from retarget.pipeline.background import open_background
+from retarget.pipeline.background import Background, open_background
 from retarget.pipeline.driver_range import DriverRange
+from retarget.pipeline.driver_room import DriverRoom
 from retarget.pipeline.retargeter import Retargeter
-from retarget.pipeline.source import fit_photo
+from retarget.pipeline.source import SourceModel, fit_photo
 from retarget.pipeline.source_cache import source_of_photo
 from retarget.pipeline.watermark import Watermark
 from retarget.pose.extractor import extract_track
@@ -87,7 +88,7 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
         )
     retargeter = Retargeter(source, render=job.render, transfer=job.transfer)
     plan = retargeter.plan(track, driver)
-    background = None if is_transparent else open_background(job.render.background, source)
+    background = None if is_transparent else _background(job, source, track, driver)
     try:
         picture = next(retargeter.render(plan.part(index, index + 1), background)).image
     finally:
@@ -109,6 +110,17 @@ def run_frame_job(job: FrameJob) -> dict[str, Any]:
         "warnings": [{"code": code, "text": text} for code, text in warnings],
         "seconds": {"total": round(time.perf_counter() - began, 3)},
     }
+
+
+def _background(job: FrameJob, source: SourceModel, track: PoseTrack, driver: DriverRange | None) -> Background:
+    if job.render.background != "driver":
+        return open_background(job.render.background, source)
+    if driver is None:
+        raise UsageError(
+            f"--background driver: {job.pose_from} is a photo, not a driver",
+            hint="take the pose from a video, or name a picture",
+        )
+    return DriverRoom(driver, track, source.size_hw)
 
 
 def _track_at(job: FrameJob) -> tuple[PoseTrack, int, DriverRange | None]:

@@ -11,6 +11,8 @@ import pytest
 import retarget
 from retarget.cli.main import main
 from retarget.photo import read_photo
+from retarget.pipeline.background import cover
+from retarget.pipeline.driver_range import DriverRange
 
 pytestmark = pytest.mark.mediapipe
 
@@ -55,6 +57,10 @@ def test_transparency_and_colours(tmp_path: Path) -> None:
     assert read_photo(tmp_path / "cut.png").alpha is not None
     assert frame(tmp_path / "red.png", "--pose", CLIP, "--at", "0.1", "--background", "#ff0000") == 0
     assert read_photo(tmp_path / "red.png").rgb[0, 0].tolist() == [255, 0, 0]
+    assert frame(tmp_path / "room.png", "--pose", CLIP, "--at", "0.1", "--background", "driver") == 0
+    room = read_photo(tmp_path / "room.png").rgb.astype(int)
+    clip = next(iter(DriverRange(Path(CLIP)).frames())).rgb
+    assert np.abs(room[:8, :8].mean((0, 1)) - cover(clip, room.shape[:2])[:8, :8].mean((0, 1))).max() < 3
     assert frame(tmp_path / "cut.jpg", "--pose", CLIP, "--background", "transparent") == 2
 
 
@@ -64,6 +70,7 @@ def test_transparency_and_colours(tmp_path: Path) -> None:
         (("--pose", PHOTO, "--at", "1"), 2, "a photo, which has no time"),
         (("--pose", CLIP, "--at", "60"), 2, "earlier"),
         (("--pose", CLIP, "--at", "5.2"), 2, "ends at 4.77 s"),
+        (("--pose", PHOTO, "--background", "driver"), 2, "is a photo, not a driver"),
         (("--pose", "gone.mp4"), 3, "no such file"),
         (("--pose", __file__), 3, "not a picture"),
         (("--pose", CLIP, "--source-person", "index:7"), 4, "index:7"),
