@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Final, TextIO
@@ -13,6 +14,7 @@ __all__ = ["LogObserver", "ProgressObserver", "counted", "format_seconds"]
 
 _LINE_SECONDS: Final = 0.5
 _QUIET_SECONDS: Final = 30.0
+_MAX_STAGES: Final = 4
 
 
 def format_seconds(seconds: float) -> str:
@@ -58,7 +60,10 @@ class ProgressObserver:
         if time.monotonic() - self._shown < (_LINE_SECONDS if self._is_live else _QUIET_SECONDS):
             return
         self._shown = time.monotonic()
-        self._write(f"\r\x1b[K{self.line()}" if self._is_live else f"{self.line()}\n")
+        if self._is_live:  # a line that wraps could not be rewritten
+            self._write(f"\r\x1b[K{self.line()[: shutil.get_terminal_size().columns - 1]}")
+        else:
+            self._write(f"{self.line()}\n")
 
     def line(self) -> str:
         """Return where the batch stands."""
@@ -74,8 +79,17 @@ class ProgressObserver:
         remaining = f", {format_seconds(elapsed / rendered * left)} left" if rendered and left else ""
         return (
             f"{done}/{len(state.records)} done, {failed} failed, {running} running, "
-            f"{state.frames_rendered / elapsed:.1f} frames/s{remaining}"
+            f"{state.frames_rendered / elapsed:.1f} frames/s{remaining}{self._stages()}"
         )
+
+    def _stages(self) -> str:
+        """What the running jobs do, as far as they fit into a line."""
+        under_way = [
+            f"{record.job.name} {record.stage} {record.stage_frames or ''}".rstrip()
+            for record in self._state.records.values()
+            if record.status == "running"
+        ]
+        return f" ({', '.join(under_way[:_MAX_STAGES])})" if under_way else ""
 
     def close(self) -> None:
         """Leave the terminal tidy."""

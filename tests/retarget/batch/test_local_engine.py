@@ -119,15 +119,18 @@ def test_progress_degrades_to_lines(tmp_path: Path) -> None:
     jobs = jobs_of(tmp_path, "ok", "bad")
     state = BatchState(jobs)
     stream = io.StringIO()
-    state.observers = [ProgressObserver(state, stream)]
+    progress = ProgressObserver(state, stream)
+    state.observers = [progress]
     state.started(1)
+    state.progressed(1, "reading", 12)
+    state.tick()
+    assert stream.getvalue() == "0/2 done, 0 failed, 1 running, 0.0 frames/s (1.mp4 reading 12)\n"
     outcome = {"status": "done", "key": "k", "frames": 7, "seconds": 2.0, "stage_seconds": {}, "warnings": [],
                "peak_memory_mb": None}  # fmt: skip
     state.finished(1, outcome)
     state.failed(2, "broken", 3, is_final=True)
-    state.tick()
     told = stream.getvalue()
     assert "[1/2] 1.mp4: 7 frames in 2.0 s" in told
     assert "[2/2] 2.mp4: FAILED (line 3): broken" in told
-    assert "1/2 done, 1 failed, 0 running" in told
+    assert progress.line().startswith("1/2 done, 1 failed, 0 running")
     assert "\r" not in told
