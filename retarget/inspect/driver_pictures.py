@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from retarget.errors import InputChangedError
 from retarget.pipeline.driver_range import DriverRange
 from retarget.records import Frame, UInt8Array
 
@@ -35,11 +36,17 @@ class WatchedDriver(DriverRange):
             yield frame
 
     def pictures(self) -> Iterator[UInt8Array]:
-        """Yield the wanted pictures, (H, W, 3) uint8 each, and let go of them; what was not kept is read again."""
+        """Yield the wanted pictures, (H, W, 3) uint8 each, and let go of them; what was not kept is read again.
+
+        Raises:
+            InputChangedError: the driver has got shorter meanwhile.
+        """
         again = self._read_again([index for index in self.wanted if index not in self._kept])
         for index in self.wanted:
-            kept = self._kept.pop(index, None)
-            yield next(again) if kept is None else kept
+            picture = self._kept.pop(index) if index in self._kept else next(again, None)
+            if picture is None:
+                raise InputChangedError(f"{self.path}: was replaced while it was read", hint="start again")
+            yield picture
 
     def _has_room(self, rgb: UInt8Array) -> bool:
         room = _KEPT_BYTES - sum(each.nbytes for each in self._kept.values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import retarget
+from retarget.errors import InputChangedError
 from retarget.inspect import driver_pictures
 from retarget.inspect.driver_pictures import WatchedDriver
 from retarget.pipeline.driver_range import DriverRange
@@ -54,3 +56,9 @@ def test_what_was_not_kept_is_read(shown: list[UInt8Array], monkeypatch: pytest.
     full = watched(shown)
     list(full.frames())
     assert_pictures(full, shown)
+
+
+def test_a_driver_that_got_shorter_is_told(shown: list[UInt8Array]) -> None:
+    driver = replace(watched(shown), wanted=(0, 1000))
+    with pytest.raises(InputChangedError, match="was replaced"):
+        list(driver.pictures())
