@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,8 +30,9 @@ class WatchedDriver(DriverRange):
 
     def frames(self, max_height: int | None = None) -> Iterator[Frame]:
         """Yield the frames, as `DriverRange.frames`; wanted ones are kept until 100 MB are full."""
+        wanted = frozenset(self.wanted)
         for frame in super().frames(max_height):
-            if frame.index in self.wanted and self._has_room(frame.rgb):
+            if frame.index in wanted and self._has_room(frame.rgb):
                 self._kept[frame.index] = frame.rgb
             yield frame
 
@@ -41,7 +42,7 @@ class WatchedDriver(DriverRange):
         Raises:
             InputChangedError: the driver has got shorter meanwhile.
         """
-        again = self._read_again([index for index in self.wanted if index not in self._kept])
+        again = self._read_again(frozenset(self.wanted) - self._kept.keys())
         for index in self.wanted:
             picture = self._kept.pop(index) if index in self._kept else next(again, None)
             if picture is None:
@@ -52,9 +53,10 @@ class WatchedDriver(DriverRange):
         room = _KEPT_BYTES - sum(each.nbytes for each in self._kept.values())
         return rgb.shape[:2] == self.size_hw and rgb.nbytes <= room
 
-    def _read_again(self, indices: Sequence[int]) -> Iterator[UInt8Array]:
+    def _read_again(self, indices: frozenset[int]) -> Iterator[UInt8Array]:
+        last = max(indices, default=-1)
         for frame in super().frames():
             if frame.index in indices:
                 yield frame.rgb
-            if frame.index >= indices[-1]:
+            if frame.index >= last:
                 return
