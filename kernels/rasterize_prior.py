@@ -13,11 +13,9 @@ from kernels.backend import BackendChoice, pick
 from kernels.checks import check_dtype, check_shape
 from kernels.errors import ShapeError
 from kernels.reference import rasterize_prior as reference
+from kernels.reference.rasterize_prior import MAX_COORDINATE
 
 __all__ = ["MAX_COORDINATE", "MAX_PEELS", "PriorRaster", "rasterize_prior"]
-
-MAX_COORDINATE = 32768.0
-"""Vertices farther from the origin than this many pixels drop their triangle: up to here edges are exact."""
 
 MAX_PEELS = 8
 

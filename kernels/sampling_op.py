@@ -9,14 +9,9 @@ import torch
 from torch import Tensor
 
 from kernels import library
+from kernels.formats import format_of
 
-__all__ = ["define_sampling_op", "format_of"]
-
-
-def format_of(features: Tensor) -> torch.memory_format:
-    """Tell in which memory format ops answer: that of their features."""
-    is_last = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
-    return torch.channels_last if is_last else torch.contiguous_format
+__all__ = ["define_sampling_op"]
 
 
 def define_sampling_op(

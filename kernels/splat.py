@@ -10,8 +10,8 @@ from torch import Tensor
 from kernels import library
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_dtype, check_shape
+from kernels.formats import format_of
 from kernels.reference import splat as reference
-from kernels.sampling_op import format_of
 
 __all__ = ["Splat", "splat"]
 

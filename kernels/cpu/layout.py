@@ -12,13 +12,9 @@ from kernels.cpu.jit import Array
 from kernels.cpu.memory import allocate
 from kernels.cpu.storage import array_of
 from kernels.cpu.transpose import to_channels_first, to_channels_last
+from kernels.formats import is_texels
 
-__all__ = ["allocate_planes", "allocate_texels", "formatted_as", "from_texels", "is_texels", "to_planes", "to_texels"]
-
-
-def is_texels(tensor: Tensor) -> bool:
-    """Tell whether a tensor is laid out channels-last, and not also contiguous."""
-    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
+__all__ = ["allocate_planes", "allocate_texels", "formatted_as", "from_texels", "to_planes", "to_texels"]
 
 
 def to_planes(tensor: Tensor) -> Array:

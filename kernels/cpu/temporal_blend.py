@@ -9,6 +9,7 @@ from torch import Tensor
 from kernels.cpu.byte_lanes import (
     MARGIN,
     are_usual,
+    block_at,
     channels_of,
     clamp_lanes,
     mix_squares,
@@ -18,11 +19,12 @@ from kernels.cpu.byte_lanes import (
 )
 from kernels.cpu.jit import Array, Four, Integer, Pair, Real, Rows, Shape, compiled, inlined
 from kernels.cpu.lanes import LANES, exp_negative, read_lanes, spread
-from kernels.cpu.layout import allocate_planes, allocate_texels, is_texels, to_planes, to_texels
+from kernels.cpu.layout import allocate_planes, allocate_texels, to_planes, to_texels
 from kernels.cpu.sampling import bilinear_taps, mix, texels_from
 from kernels.cpu.storage import array_of, load, load_each, store
 from kernels.cpu.threads import run_rows
 from kernels.cpu.warp_bytes import find_places, weigh_squares
+from kernels.formats import is_texels
 
 __all__ = ["forward"]
 
@@ -147,8 +149,7 @@ def _blend_bytes(
             for i in range(count):
                 limits[i] = strength * mask[y, start + i]
             for block in range(0, count, LANES):
-                # The last block of a stretch overlaps with the one before where it would reach too far.
-                i = max(min(block, count - LANES), 0)
+                i = block_at(block, count)
                 o = (y * width + start + i) * channels
                 if count >= LANES and are_usual(places, right, most, np.uintp(i)):
                     squares = read_squares(channels, previous.ctypes.data, pitch, places, np.uintp(i))

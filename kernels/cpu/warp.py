@@ -19,7 +19,7 @@ from kernels.cpu.lanes import (
     whole_lanes,
     write_lanes,
 )
-from kernels.cpu.layout import allocate_planes, allocate_texels, formatted_as, is_texels, to_planes, to_texels
+from kernels.cpu.layout import allocate_planes, allocate_texels, formatted_as, to_planes, to_texels
 from kernels.cpu.sampling import (
     bicubic_axis,
     column_places,
@@ -35,6 +35,7 @@ from kernels.cpu.storage import array_of, load_each, store
 from kernels.cpu.streaming import LINE, finish_streaming, worth_streaming, write_lanes_to
 from kernels.cpu.threads import run_rows
 from kernels.cpu.warp_bytes import sample_bytes
+from kernels.formats import is_texels
 
 __all__ = ["forward"]
 

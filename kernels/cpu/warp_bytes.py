@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.cpu.byte_lanes import MARGIN, are_usual, mix_squares, read_squares, write_pixels
+from kernels.cpu.byte_lanes import MARGIN, are_usual, block_at, mix_squares, read_squares, write_pixels
 from kernels.cpu.jit import Array, Four, Integer, Rows, Shape, compiled, inlined
 from kernels.cpu.lanes import LANES, read_lanes, spread
 from kernels.cpu.sampling import bilinear_taps, is_finite, mix, outer, texels_from
@@ -42,8 +42,7 @@ def sample_bytes(
             dx, dy = flow[0, y, start : start + count], flow[1, y, start : start + count]
             find_places(dx, dy, start, y, shape, border, places, right, down)
             for block in range(0, count, LANES):
-                # The last block of a stretch overlaps with the one before where it would reach too far.
-                i = max(min(block, count - LANES), 0)
+                i = block_at(block, count)
                 o = (y * out_width + start + i) * channels
                 if count >= LANES and are_usual(places, right, most, np.uintp(i)):
                     squares = read_squares(channels, image.ctypes.data, pitch, places, np.uintp(i))

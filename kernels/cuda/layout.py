@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kernels.formats import is_texels
+
 __all__ = ["LANES", "Layout", "Sums", "empty_as", "fixed_point_scale"]
 
 LANES = 32
@@ -28,7 +30,7 @@ class Layout(NamedTuple):
     @classmethod
     def of(cls, features: Tensor) -> Layout:
         """Channels-last features with enough channels are read by a warp per pixel."""
-        texels = features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
+        texels = is_texels(features)
         return cls(texels, LANES if texels and features.shape[1] >= LANES else 1)
 
     @property

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from kernels.checks import check_indices
 
-__all__ = ["rasterize_prior"]
+__all__ = ["MAX_COORDINATE", "rasterize_prior"]
+
+MAX_COORDINATE = 32768.0
+"""Vertices farther from the origin than this many pixels drop their triangle: up to here edges are exact."""
 
 _SUBPIXELS = 256
-_MAX_COORDINATE = 32768.0
 
 
 def rasterize_prior(
@@ -66,7 +68,7 @@ def _draw(
 ) -> None:
     target, source, depth = (values.double() for values in vertices)  # (3, 2), (3, 2), (3,)
     positions = torch.cat([target, source])
-    if not (positions.abs() <= _MAX_COORDINATE).all() or not depth.isfinite().all():  # NaN fails too
+    if not (positions.abs() <= MAX_COORDINATE).all() or not depth.isfinite().all():  # NaN fails too
         return
     flow, layer, part, peel_depth, alpha = peels
     _, height, width = layer.shape
