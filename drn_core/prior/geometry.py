@@ -93,7 +93,12 @@ def fit_similarity(
 
 
 def bone_affine(
-    source: Sequence[Array] | Array, target: Sequence[Array] | Array, *, width_scale: float, is_mirrored: bool = False
+    source: Sequence[Array] | Array,
+    target: Sequence[Array] | Array,
+    *,
+    width_scale: float,
+    most_stretch: float = math.inf,
+    is_mirrored: bool = False,
 ) -> npt.NDArray[np.float64]:
     """Map a bone onto its new place; foreshortening acts along the bone only, the width keeps its scale.
 
@@ -103,6 +108,8 @@ def bone_affine(
         source: the bone's two ends in the photo.
         target: its two ends in the output.
         width_scale: scale across the bone.
+        most_stretch: limit of the scale along the bone, in scales across it; beyond it the bone's start stays where
+            it is meant to be, its end falls short.
         is_mirrored: flip across the bone (a limb rebuilt from its mirror twin).
 
     Returns:
@@ -114,7 +121,7 @@ def bone_affine(
     source_length, target_length = math.hypot(x1 - x0, y1 - y0), math.hypot(u1 - u0, v1 - v0)
     ex, ey = (x1 - x0) / (source_length + 1e-9), (y1 - y0) / (source_length + 1e-9)
     gx, gy = (u1 - u0) / (target_length + 1e-9), (v1 - v0) / (target_length + 1e-9)
-    stretch = target_length / (source_length + 1e-3)
+    stretch = min(target_length / (source_length + 1e-3), most_stretch * width_scale)
     across = -width_scale if is_mirrored else width_scale
     # stretch along (g e'), width across (the same, each turned by a quarter)
     xx, xy = stretch * gx * ex + across * gy * ey, stretch * gx * ey - across * gy * ex

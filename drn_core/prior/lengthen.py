@@ -19,7 +19,7 @@ from drn_core.prior.body import Body
 from drn_core.prior.geometry import unit
 from drn_core.prior.parts import LIMBS, SEGMENTS, Layer, Limb, Part
 
-__all__ = ["Lengthening", "lengthened_body", "lengthened_sheets", "plan_lengthenings"]
+__all__ = ["Lengthening", "is_beyond_lengthening", "lengthened_body", "lengthened_sheets", "plan_lengthenings"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -104,6 +104,18 @@ def plan_lengthenings(
             ):
                 plan.append(Lengthening(limb, part, body.keypoints[a].copy(), unit(bone), length, new_length))
     return plan
+
+
+def is_beyond_lengthening(length: float, true_length: float, half_width: float) -> bool:
+    """Whether a part shows so little of its length that there is no middle to repeat.
+
+    Args:
+        length: what the photo shows.
+        true_length: of the part laid flat, same unit.
+        half_width: of the part, same unit.
+    """
+    is_foreshortened = length < _FORESHORTENED * true_length
+    return is_foreshortened and (length < _LEAST_LENGTH * half_width or length * _MOST_FACTOR < _RESTORED * true_length)
 
 
 def lengthened_body(body: Body, plan: list[Lengthening]) -> Body:

@@ -13,21 +13,22 @@ import numpy.typing as npt
 from drn_core.prior.body import Body, measure_body
 from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_plain
 from drn_core.prior.face_mirror import fill_mirrored
-from drn_core.prior.geometry import apply_affine
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
-from drn_core.prior.transforms import part_transforms
 from drn_core.prior.twins import (
     Rebuild,
     absorbed,
     overhang,
     plan_rebuilds,
+    plan_regrowths,
     rebuilt_body,
     rebuilt_texture,
+    trim_root,
     tucked_joints,
+    without_ends,
 )
 
 __all__ = ["PersonLayers", "SourceImage", "build_person"]
@@ -41,8 +42,6 @@ _GRID_SPACING = 8
 _MIN_LAYER_PIXELS = 20
 # Texels with less alpha (of 255) need no mesh under them.
 _COVERED = 5
-# The root of a rebuilt limb, in half widths about its joint, that must not stick out of the silhouette.
-_ROOT_REACH = 2.2
 # A person cut by the frame is continued beyond it, or moving inwards would open a gap at the frame's edge.
 _PAD_FRACTION = 0.15
 
@@ -83,6 +82,7 @@ class PersonLayers:
         size_hw: size of the photo.
         rebuilt: the limbs that the photo hides; they were rebuilt from their mirror twins.
         lengthened: the limb parts that point at the camera in the photo; they were drawn on to their true length.
+        regrown: those of which the photo shows too little to draw on; they were made from their mirror twins.
         photo_joints: (33, 2) the joints in the photo's own pose, those of hidden limbs where they are hidden wholly;
             None takes the body's.
         shown_layers: sheets of arms that the photo shows where the trunk would be seen without them.
@@ -96,6 +96,7 @@ class PersonLayers:
     size_hw: tuple[int, int]
     rebuilt: tuple[Limb, ...] = ()
     lengthened: tuple[Part, ...] = ()
+    regrown: tuple[Part, ...] = ()
     photo_joints: npt.NDArray[np.float64] | None = None
     shown_layers: tuple[Layer, ...] = ()
 
@@ -106,9 +107,9 @@ class PersonLayers:
 
     @property
     def redrawn_layers(self) -> tuple[Layer, ...]:
-        """The sheets that do not lie where the photo shows them: those of hidden limbs and of lengthened parts."""
+        """The sheets that do not lie where the photo shows them: of limbs made anew and of lengthened parts."""
         lengthened = (
-            layer for part in self.lengthened for limb in LIMBS if part in limb.parts
+            layer for part in (*self.lengthened, *self.regrown) for limb in LIMBS if part in limb.parts
             for layer in (limb.layers if part == limb.parts[0] else (limb.lower_layer,))
         )  # fmt: skip
         return (*self.hidden_layers, *lengthened)
@@ -264,7 +265,7 @@ def _completed(
     canvas = np.pad(textures, ((0, 0), (top, bottom), (left, right), (0, 0)))
     for rebuild in shifted:
         final = _shifted(rebuild, np.array([left, top], np.float64))
-        for layer in rebuild.limb.layers:
+        for layer in rebuild.layers:
             canvas[layer] = rebuilt_texture(canvas, final, layer)
     return canvas, (left + more[0], top + more[1])
 
@@ -315,29 +316,6 @@ def _meshes(body: Body, textures: UInt8, working: _Working, moved_xy: tuple[int,
     return replace(mesh, source_xy=working.outward(mesh.source_xy).astype(np.float32))
 
 
-def _trim_root(
-    texture: UInt8,
-    origin_xy: tuple[int, int],
-    body: Body,
-    limb: Limb,
-    photo_joints: npt.NDArray[np.float64],
-    alpha: Float,
-) -> None:
-    """Take off, in place, what of a rebuilt limb's root would stick out of the silhouette in the photo's own pose."""
-    radius = _ROOT_REACH * body.radii[limb.parts[0]]
-    low = np.floor(body.keypoints[limb.root] - radius - origin_xy).astype(int)
-    x0, y0 = np.maximum(low, 0)
-    x1, y1 = np.minimum(low + int(2 * radius) + 2, (texture.shape[1], texture.shape[0]))
-    if x1 <= x0 or y1 <= y0:
-        return
-    points = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), -1) + np.array(origin_xy)
-    in_photo = apply_affine(part_transforms(body, photo_joints)[limb.parts[0]], points).astype(np.float32)
-    inside = cv2.remap(alpha, in_photo[..., 0], in_photo[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    is_root = np.linalg.norm(points - body.keypoints[limb.root], axis=-1) < radius
-    part = texture[y0:y1, x0:x1, 3]
-    part[...] = np.where(is_root, np.round(part * np.clip(2.0 * inside - 1.0, 0.0, 1.0)), part).astype(np.uint8)
-
-
 def build_person(source: SourceImage) -> PersonLayers:
     """Cut a photo into textured, skinned layers.
 
@@ -358,18 +336,25 @@ def build_person(source: SourceImage) -> PersonLayers:
     rgb = np.asarray(cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     body = measure_body(working.inward(source.keypoints), source.confidence, source.depth * working.scale, alpha > 0.5)
     segmentation = segment_layers(body, alpha > 0.3, rgb)
-    body = segmentation.body
+    measured = body = segmentation.body
     lengths = {part: length * working.scale for part, length in source.true_lengths.items()}
     lengthenings = plan_lengthenings(body, lengths, segmentation.seen_area, segmentation.expected_area)
     body = lengthened_body(body, lengthenings)
     rebuilds = plan_rebuilds(body, segmentation.seen_area, segmentation.expected_area)
-    body = rebuilt_body(body, rebuilds)
-    hidden = {layer for rebuild in rebuilds for layer in rebuild.limb.layers}
+    limbs = [rebuild.limb for rebuild in rebuilds]
+    regrowths = [
+        item
+        for item in plan_regrowths(measured, lengths, segmentation.seen_area, segmentation.expected_area)
+        if not {item.limb, LIMBS[item.limb.twin]} & {*limbs, *(each.limb for each in lengthenings)}
+    ]
+    body = rebuilt_body(body, rebuilds + regrowths)
+    hidden = {layer for limb in limbs for layer in limb.layers}
+    regrown = {layer for regrowth in regrowths for layer in regrowth.layers}
     half = np.full(2, 0.5 / working.scale - 0.5)
     textures, moved = _completed(
-        _textures(crop, absorbed(segmentation, hidden), hidden),
+        _textures(crop, without_ends(absorbed(segmentation, hidden), regrowths, rgb), hidden | regrown),
         [item.moved(half, 1 / working.scale) for item in lengthenings],
-        [working.native(rebuild) for rebuild in rebuilds],
+        [working.native(rebuild) for rebuild in rebuilds + regrowths],
     )
     origin_xy = crop.origin_xy[0] - moved[0], crop.origin_xy[1] - moved[1]
     photo_body = Body(
@@ -380,11 +365,10 @@ def build_person(source: SourceImage) -> PersonLayers:
         radii={part: radius / working.scale for part, radius in body.radii.items()},
         off_middle={part: offset / working.scale for part, offset in body.off_middle.items()},
     )
-    limbs = [rebuild.limb for rebuild in rebuilds]
     as_estimated = replace(photo_body, keypoints=np.asarray(source.keypoints, np.float64))
     photo_joints = tucked_joints(as_estimated, limbs, source.alpha > 0.5)
     for limb in limbs:
-        _trim_root(textures[limb.upper_layer], origin_xy, photo_body, limb, photo_joints, source.alpha)
+        trim_root(textures[limb.upper_layer], origin_xy, photo_body, limb, photo_joints, source.alpha)
     mesh = _meshes(body, textures, working, moved, hidden)
     return PersonLayers(
         textures=textures,
@@ -395,6 +379,7 @@ def build_person(source: SourceImage) -> PersonLayers:
         size_hw=(source.alpha.shape[0], source.alpha.shape[1]),
         rebuilt=tuple(limbs),
         lengthened=tuple(item.part for item in lengthenings),
+        regrown=tuple(item.limb.parts[1] for item in regrowths),
         photo_joints=photo_joints,
-        shown_layers=tuple(layer for layer in segmentation.shown_layers if layer not in hidden),
+        shown_layers=tuple(layer for layer in segmentation.shown_layers if layer not in hidden | regrown),
     )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, hand_or_foot_bone, middle_bones
-from drn_core.prior.geometry import Array, bone_affine, fit_similarity, perpendicular, unit
+from drn_core.prior.geometry import Array, apply_affine, bone_affine, fit_similarity, perpendicular, smoothstep, unit
 from drn_core.prior.parts import LIMBS, NUM_PARTS, Part
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
 
@@ -24,6 +24,11 @@ _HIPS = (JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"])
 
 # A trunk seen from the side is about this fraction of its frontal width.
 _TRUNK_DEPTH_RATIO = 0.55
+# No part is rubber: it is drawn out by no more than this, and less where its bone points at the camera in the photo:
+# from the first length, in half widths, up to the second. Its joints all but coincide there, and the least motion of
+# one would draw out without end what the photo shows, which is its end.
+_MOST_STRETCH = 1.8
+_POINTS_AT_CAMERA = (0.4, 1.0)
 # Left and right have changed sides only when both views show this share of the frontal width; less is noise.
 _TURNED_SHARE = 0.25
 # Assumed frontal half-width of shoulders and hips in spine lengths, where the photo shows them turned.
@@ -90,7 +95,18 @@ def part_transforms(body: Body, target: Array, scale: float = 1.0, *, head: Arra
     for limb, (bones, end_bone) in zip(LIMBS, body.bones, strict=True):
         upper, lower, end = limb.parts
         new_bones = middle_bones(body, goal, limb, scale)
-        affines[upper] = bone_affine(bones[:2], new_bones[:2], width_scale=scale)
-        affines[lower] = bone_affine(bones[1:], new_bones[1:], width_scale=scale)
-        affines[end] = bone_affine(end_bone, hand_or_foot_bone(goal, limb), width_scale=scale)
+        new_end = np.stack(hand_or_foot_bone(goal, limb))
+        away = np.zeros(2)  # what a part that falls short leaves to go to the next one's beginning
+        for part, old, new in (
+            (upper, bones[:2], new_bones[:2]), (lower, bones[1:], new_bones[1:]), (end, np.stack(end_bone), new_end),
+        ):  # fmt: skip
+            affines[part] = bone_affine(
+                old, new + away, width_scale=scale, most_stretch=_most_stretch(math.dist(*old), body.radii[part])
+            )
+            away = away + apply_affine(affines[part], old[1]) - (new[1] + away)
     return affines
+
+
+def _most_stretch(length: float, half_width: float) -> float:
+    """Limit for a part by the length of its bone in the photo."""
+    return 1.0 + (_MOST_STRETCH - 1.0) * float(smoothstep(length / (half_width + 1e-9), *_POINTS_AT_CAMERA))

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body
+from drn_core.prior.cloth import eroded, looks_like
 from drn_core.prior.face_mirror import distance_to
-from drn_core.prior.geometry import perpendicular, unit
+from drn_core.prior.geometry import apply_affine, perpendicular, unit
+from drn_core.prior.lengthen import is_beyond_lengthening
 from drn_core.prior.parts import ARM_LAYERS, LIMB_OF, LIMBS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation
+from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX, MIRROR
 
 __all__ = [
@@ -22,9 +25,12 @@ __all__ = [
     "limb_visibility",
     "overhang",
     "plan_rebuilds",
+    "plan_regrowths",
     "rebuilt_body",
     "rebuilt_texture",
+    "trim_root",
     "tucked_joints",
+    "without_ends",
 ]
 
 _SHOULDERS = (JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"])
@@ -36,6 +42,10 @@ _HIDDEN, _DOUBTFUL, _WELL_SEEN = 0.25, 0.35, 0.45
 # Shoulders narrower than this share of the torso's length mean a person seen from the side.
 _PROFILE_WIDTH = 0.35
 
+# Around a limb's lower part that the photo shows end on, in half widths, its upper part may be the hand's blurred edge.
+_END_ON_REACH = 1.5
+# The root of a rebuilt limb, in half widths about its joint, that must not stick out of the silhouette.
+_ROOT_REACH = 2.2
 # Room that a hidden limb needs on either side of its joints, in half widths.
 _TUCK = 1.3
 
@@ -47,10 +57,22 @@ class Rebuild:
     Attributes:
         limb: the limb that is hidden.
         affine: (2, 3), takes the twin's pixels to where the rebuilt limb lies.
+        is_whole: the whole limb; else what lies beyond elbow or knee.
     """
 
     limb: Limb
     affine: npt.NDArray[np.float64]
+    is_whole: bool = True
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The sheets that are made anew."""
+        return self.limb.layers if self.is_whole else (self.limb.lower_layer,)
+
+    @property
+    def joints(self) -> tuple[int, ...]:
+        """The joints that move."""
+        return self.limb.joints if self.is_whole else tuple(j for j in self.limb.joints if j != self.limb.middle)
 
 
 def limb_visibility(limb: Limb, seen: Mapping[Part, float], expected: Mapping[Part, float]) -> float:
@@ -77,30 +99,57 @@ def plan_rebuilds(body: Body, seen: Mapping[Part, float], expected: Mapping[Part
         is_hidden = own < _HIDDEN or (is_doubted and own < _DOUBTFUL)
         is_cropped = min(body.confidence[[twin.middle, twin.tip]]) < 0.5
         if is_hidden and not is_cropped and other >= _WELL_SEEN:
-            rebuilds.append(Rebuild(limb, _mirror_map(body, limb, twin)))
+            rebuilds.append(Rebuild(limb, _mirror_map(body, limb.root, twin.root)))
     return rebuilds
 
 
-def _mirror_map(body: Body, limb: Limb, twin: Limb) -> npt.NDArray[np.float64]:
-    """Reflection about the spine, then shoulder onto shoulder; a mere shift for a person seen from the side."""
+def plan_regrowths(
+    body: Body, true_lengths: Mapping[Part, float], seen: Mapping[Part, float], expected: Mapping[Part, float]
+) -> list[Rebuild]:
+    """Decide which limbs point at the camera beyond elbow or knee so much that nothing is left to draw on.
+
+    Args:
+        body: the body in the photo.
+        true_lengths: length of limb parts laid flat, pixels; parts that are missing are left alone.
+        seen: pixels that each limb part shows.
+        expected: pixels that it would show if nothing hid it.
+
+    Returns:
+        One entry per limb whose lower part and end are to be made from its twin's.
+    """
+    regrowths = []
+    for limb in LIMBS:
+        twin, lower = LIMBS[limb.twin], limb.parts[1]
+        length, other = (float(np.linalg.norm(body.keypoints[x.tip] - body.keypoints[x.middle])) for x in (limb, twin))
+        is_end_on = is_beyond_lengthening(length, true_lengths.get(lower, 0.0), body.radii[lower])
+        is_sure = min(body.confidence[[limb.middle, limb.tip, twin.middle, twin.tip]]) >= 0.5
+        is_twin_good = seen[twin.parts[1]] >= _WELL_SEEN * expected[twin.parts[1]]
+        if is_end_on and is_sure and is_twin_good and other >= _WELL_SEEN * true_lengths.get(lower, 0.0):
+            regrowths.append(Rebuild(limb, _mirror_map(body, limb.middle, twin.middle), is_whole=False))
+    return regrowths
+
+
+def _mirror_map(body: Body, joint: int, twin_joint: int) -> npt.NDArray[np.float64]:
+    """Reflection about the spine, then joint onto joint; a mere shift for a person seen from the side."""
     spine = unit(body.pelvis - body.neck)
     across = perpendicular(spine)
     width = abs(float((body.keypoints[_SHOULDERS[0]] - body.keypoints[_SHOULDERS[1]]) @ across))
     is_profile = width < _PROFILE_WIDTH * body.torso_length
     matrix = np.eye(2) if is_profile else np.eye(2) - 2 * np.outer(across, across)
-    return np.column_stack([matrix, body.keypoints[limb.root] - matrix @ body.keypoints[twin.root]])
+    return np.column_stack([matrix, body.keypoints[joint] - matrix @ body.keypoints[twin_joint]])
 
 
 def rebuilt_body(body: Body, rebuilds: list[Rebuild]) -> Body:
     """Return the body with the joints of rebuilt limbs where their new pixels lie."""
     keypoints, confidence, off_middle = body.keypoints.copy(), body.confidence.copy(), dict(body.off_middle)
     for rebuild in rebuilds:
-        for joint in rebuild.limb.joints:
+        for joint in rebuild.joints:
             twin_joint = MIRROR[joint]
             keypoints[joint] = rebuild.affine[:, :2] @ body.keypoints[twin_joint] + rebuild.affine[:, 2]
             confidence[joint] = body.confidence[twin_joint]
         handedness = float(np.sign(np.linalg.det(rebuild.affine[:, :2])))
-        for part, twin_part in zip(rebuild.limb.parts, LIMBS[rebuild.limb.twin].parts, strict=True):
+        first = 0 if rebuild.is_whole else 1
+        for part, twin_part in zip(rebuild.limb.parts[first:], LIMBS[rebuild.limb.twin].parts[first:], strict=True):
             off_middle[part] = handedness * body.off_middle.get(twin_part, 0.0)
     return replace(body, keypoints=keypoints, confidence=confidence, off_middle=off_middle)
 
@@ -152,6 +201,29 @@ def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentat
             result = _given(result, layer, (Layer.TORSO,))
         elif layer == limb.upper_layer:
             result = _given(result, layer, (Layer.TORSO, LIMBS[limb.twin].upper_layer))
+    return result
+
+
+def without_ends(
+    segmentation: Segmentation, regrowths: Collection[Rebuild], rgb: npt.NDArray[np.uint8]
+) -> Segmentation:
+    """Take a hand or foot seen end on off the upper sheet, that it lies on.
+
+    Args:
+        segmentation: the sheets.
+        regrowths: from `plan_regrowths`.
+        rgb: (H, W, 3).
+
+    Returns:
+        The sheets; near the lower ones the upper ones keep only what is of their own colour.
+    """
+    result = segmentation
+    for regrowth in regrowths:
+        upper, lower = regrowth.limb.upper_layer, result.owned[regrowth.limb.lower_layer]
+        reach = _END_ON_REACH * result.body.radii[regrowth.limb.parts[1]]
+        own, near = result.trusted[upper] & ~lower, distance_to(lower) < reach
+        kept = own & (~near | looks_like(rgb, eroded(own & ~near), eroded(lower), own & near))
+        result = replace(result, trusted={**result.trusted, upper: kept})
     return result
 
 
@@ -220,3 +292,35 @@ def rebuilt_texture(textures: npt.NDArray[np.uint8], rebuild: Rebuild, layer: La
     )
     alpha = cv2.warpAffine(textures[source, ..., 3], rebuild.affine, (width, height), flags=cv2.INTER_LINEAR)
     return np.asarray(np.dstack([colour, alpha]), np.uint8)
+
+
+def trim_root(
+    texture: npt.NDArray[np.uint8],
+    origin_xy: tuple[int, int],
+    body: Body,
+    limb: Limb,
+    photo_joints: npt.NDArray[np.float64],
+    alpha: npt.NDArray[np.float32],
+) -> None:
+    """Take off, in place, what of a rebuilt limb's root would stick out of the silhouette in the photo's own pose.
+
+    Args:
+        texture: (H, W, 4) the sheet of its upper part; changed.
+        origin_xy: photo position of its first pixel.
+        body: the body; the limb is where its pixels lie.
+        limb: the limb.
+        photo_joints: (33, 2) the joints in the photo's own pose.
+        alpha: (h, w) the person's matte, whole photo.
+    """
+    radius = _ROOT_REACH * body.radii[limb.parts[0]]
+    low = np.floor(body.keypoints[limb.root] - radius - origin_xy).astype(int)
+    x0, y0 = np.maximum(low, 0)
+    x1, y1 = np.minimum(low + int(2 * radius) + 2, (texture.shape[1], texture.shape[0]))
+    if x1 <= x0 or y1 <= y0:
+        return
+    points = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), -1) + np.array(origin_xy)
+    in_photo = apply_affine(part_transforms(body, photo_joints)[limb.parts[0]], points).astype(np.float32)
+    inside = cv2.remap(alpha, in_photo[..., 0], in_photo[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    is_root = np.linalg.norm(points - body.keypoints[limb.root], axis=-1) < radius
+    part = texture[y0:y1, x0:x1, 3]
+    part[...] = np.where(is_root, np.round(part * np.clip(2.0 * inside - 1.0, 0.0, 1.0)), part).astype(np.uint8)

@@ -116,7 +116,11 @@ def rebuilding_notes(person: PersonLayers) -> tuple[tuple[str, str], ...]:
         ("W313", f"{part.name.lower().replace('_', ' ')}: points at the camera in the photo, continued to its length")
         for part in person.lengthened
     ]
-    return (*hidden, *short)
+    end_on = [
+        ("W312", f"{part.name.lower().replace('_', ' ')}: seen end on in the photo, made from its mirror twin")
+        for part in person.regrown
+    ]
+    return (*hidden, *end_on, *short)
 
 
 def layer_person(matte: Matte, pose: Pose) -> PersonLayers:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from drn_core.prior.body import middle_bones
+from drn_core.prior.geometry import apply_affine
 from drn_core.prior.lengthen import _source_position
-from drn_core.prior.parts import Layer, Part
+from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import SourceImage, build_person
+from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX
-from tests.helpers.figure import figure, joints
+from tests.helpers.figure import SHIRT, figure, joints
 
 ELBOW, WRIST, INDEX = (JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist", "index"))
+FOREARMS = (Part.LEFT_FOREARM, Part.RIGHT_FOREARM)
 
 
 def _short_forearm() -> np.ndarray:
@@ -57,3 +63,43 @@ def test_a_foreshortened_forearm_is_drawn_at_length_with_its_hand_at_the_end() -
 def test_a_part_in_full_view_is_left_alone() -> None:
     length = float(np.linalg.norm(joints()[WRIST] - joints()[ELBOW]))
     assert build_person(_source(joints(), 1.2 * length)).lengthened == ()
+
+
+def _end_on() -> np.ndarray:
+    """The left forearm points at the camera: its joints all but coincide."""
+    points = joints()
+    for name, offset in (("wrist", (2, 4)), ("pinky", (4, 3)), ("index", (-1, 6)), ("thumb", (1, 1))):
+        points[JOINT_INDEX[f"left_{name}"]] = points[ELBOW] + offset
+    return points
+
+
+def test_a_forearm_seen_end_on_is_made_from_its_twin() -> None:
+    points = _end_on()
+    length = float(np.linalg.norm(joints()[WRIST] - joints()[ELBOW]))
+    person = build_person(replace(_source(points, length), true_lengths=dict.fromkeys(FOREARMS, length)))
+    assert (person.regrown, person.lengthened, person.rebuilt) == ((Part.LEFT_FOREARM,), (), ())
+    drawn = person.body.keypoints
+    assert drawn[ELBOW] == pytest.approx(points[ELBOW], abs=0.01)
+    assert drawn[WRIST] == pytest.approx(joints()[WRIST], abs=1.0)  # the figure is symmetric
+    for joint in (WRIST, INDEX):
+        x, y = np.round(drawn[joint]).astype(int) - person.origin_xy
+        assert person.textures[Layer.LEFT_LOWER_ARM, y, x, 3] > 128
+    sleeve = person.textures[Layer.LEFT_UPPER_ARM]
+    near_elbow = np.hypot(*(np.indices(sleeve.shape[:2])[::-1] - (drawn[ELBOW] - person.origin_xy)[:, None, None])) < 14
+    colours = sleeve[near_elbow & (sleeve[..., 3] > 200)][:, :3].astype(int)
+    assert (np.abs(colours - SHIRT).max(1) < 100).mean() > 0.9  # no skin of the hand that lay there
+
+
+def test_no_part_is_drawn_out_like_rubber() -> None:
+    points = _end_on()  # and nothing is known of its length
+    person = build_person(figure(points).source)
+    assert person.regrown == ()
+    target = joints()
+    affines = part_transforms(person.body, target)
+    for part in (Part.LEFT_FOREARM, Part.LEFT_HAND):
+        assert np.linalg.svd(affines[part][:, :2])[1].max() <= 1.01
+    for part in (Part.RIGHT_FOREARM, Part.RIGHT_HAND):
+        assert affines[part][:, :2] == pytest.approx(np.eye(2), abs=0.01)
+    wrist = middle_bones(person.body, person.body.keypoints, LIMBS[0])[2]
+    gap = apply_affine(affines[Part.LEFT_FOREARM], wrist) - apply_affine(affines[Part.LEFT_HAND], wrist)
+    assert np.linalg.norm(gap) < 6.0  # the hand hangs on the forearm, though both fall short

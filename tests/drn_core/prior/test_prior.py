@@ -76,6 +76,13 @@ class TestGeometry:
         affine = bone_affine((np.zeros(2), np.array([10.0, 0.0])), (np.zeros(2), np.array([0.0, 5.0])), width_scale=1.0)
         assert apply_affine(affine, np.array([10.0, 3.0])) == pytest.approx([-3.0, 5.0], abs=1e-3)
 
+    def test_a_bone_is_drawn_out_to_its_limit_and_falls_short(self) -> None:
+        bone, longer = (np.zeros(2), np.array([10.0, 0.0])), (np.array([1.0, 1.0]), np.array([1.0, 51.0]))
+        affine = bone_affine(bone, longer, width_scale=2.0, most_stretch=1.5)
+        assert apply_affine(affine, np.array([[0.0, 0.0], [10.0, 0.0]])) == pytest.approx(
+            np.array([[1.0, 1.0], [1.0, 31.0]])
+        )
+
     def test_mirrored_bone_flips_across(self) -> None:
         bone = (np.zeros(2), np.array([10.0, 0.0]))
         affine = bone_affine(bone, bone, width_scale=1.0, is_mirrored=True)
