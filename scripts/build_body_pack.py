@@ -191,8 +191,10 @@ def main() -> None:
     parser.add_argument("--bodies", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    import anny
-
+    try:
+        import anny
+    except ImportError:
+        parser.error("needs the package anny; the head of this script says which")
     pack = build_pack(sample_bodies(options.bodies, options.seed), Path(anny.__file__).parent / "data")
     np.savez_compressed(options.output, **pack)
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB")

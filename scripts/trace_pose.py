@@ -19,6 +19,7 @@ from retarget.config import PoseConfig, SmoothingConfig
 from retarget.errors import RetargetError
 from retarget.job_options import parse_time
 from retarget.pose.extractor import TrackResult, extract_track
+from retarget.video.output_path import output_errors
 
 __all__ = ["jitter_px", "main"]
 
@@ -33,7 +34,7 @@ def jitter_px(points: npt.NDArray[np.floating[Any]]) -> float:
 def write_csv(path: Path, result: TrackResult, joints: list[str]) -> None:
     """Write a row per frame and joint."""
     raw, smooth = result.raw, result.track
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    with output_errors(path), path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(["frame", "seconds", "detected", "joint", "raw_x", "raw_y", "x", "y", "confidence"])
         for frame, seconds in enumerate(smooth.times_seconds):
@@ -64,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
             pose=PoseConfig(person=args.person),
             smoothing=SmoothingConfig(sigma_seconds=args.smooth),
         )
+        if args.csv is not None:
+            write_csv(args.csv, result, joints)
     except RetargetError as error:
         print(f"trace_pose: {error}", file=sys.stderr)
         return error.exit_code
@@ -77,8 +80,6 @@ def main(argv: list[str] | None = None) -> int:
         smooth = result.track.keypoints[seen, JOINT_INDEX[name]]
         moved = float(np.median(np.linalg.norm(raw - smooth, axis=1)))
         print(f"{name:<18}{jitter_px(raw):12.2f}{jitter_px(smooth):10.2f}{moved:10.2f}")
-    if args.csv is not None:
-        write_csv(args.csv, result, joints)
     return 0
 
 

@@ -133,6 +133,7 @@ def test_scripts_run(arguments: list[str], page: Path, tmp_path: Path, capsys: p
     assert trace_pose.main([arguments[3], "--end", "0.3", "--joint", "nose", "--csv", str(csv)]) == 0
     assert "9 frames, person seen in 9" in capsys.readouterr().out
     assert len(csv.read_text().splitlines()) == 10
+    assert trace_pose.main([arguments[3], "--end", "0.3", "--csv", str(tmp_path / "no" / "trace.csv")]) == 5
 
     stacks = tmp_path / "stacks.txt"
     assert profile_clip.main([*arguments, "--stacks", str(stacks)]) == 0
