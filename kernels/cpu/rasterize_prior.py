@@ -17,7 +17,7 @@ from kernels.cpu.jit import Array, Integer, Pair, Real, Rows, compiled, inlined
 from kernels.cpu.memory import allocate
 from kernels.cpu.rasterize_layer import draw_masked, draw_opaque
 from kernels.cpu.rasterize_tables import BOTTOM, LEFT, OPAQUE, RIGHT, TOP, list_by_band, set_up
-from kernels.cpu.simd import LANES, copy_where_drawn, fill_where_drawn, shift_where_drawn
+from kernels.cpu.simd import LANES, any_drawn, copy_where_drawn, fill_where_drawn, shift_where_drawn
 from kernels.cpu.storage import array_of
 from kernels.cpu.streaming import LINE, fill_past_cache, finish_streaming, worth_streaming
 from kernels.cpu.threads import run_bands
@@ -222,12 +222,16 @@ def _merge_row(
     x, i = x_first, start
     while x <= x_last and x + LANES <= width:
         z = band.ctypes.data + 4 * i
+        if not any_drawn(z):
+            x, i = x + LANES, i + LANES
+            continue
         to_dx = flow.ctypes.data + y * flow.strides[2] + x * 4
         to_depth = depth.ctypes.data + y * depth.strides[1] + x * 4
         to_alpha = alpha.ctypes.data + 4 * i
         to_layer = layer.ctypes.data + y * layer.strides[1] + x
         to_part = part.ctypes.data + y * part.strides[1] + x
-        for k in range(num_peels - 1, 0, -1):
+        # Behind a front peel that is empty there is nothing to shift.
+        for k in range(num_peels - 1 if any_drawn(to_depth) else 0, 0, -1):
             shift_where_drawn(z, to_dx, flow.strides[0], k, np.float32(0.0))
             shift_where_drawn(z, to_dx + flow.strides[1], flow.strides[0], k, np.float32(0.0))
             shift_where_drawn(z, to_depth, depth.strides[0], k, np.float32(0.0))

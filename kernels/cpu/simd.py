@@ -18,6 +18,7 @@ from kernels.cpu.lanes import spread_over
 
 __all__ = [
     "LANES",
+    "any_drawn",
     "bicubic_rgba",
     "copy_where_drawn",
     "draw_lanes",
@@ -150,6 +151,17 @@ def draw_lanes(
 
 
 @intrinsic
+def any_drawn(typing_context: Any, depth: Any) -> Any:
+    """Tell whether any of `LANES` depths at an address is finite."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.bitcast(_drawn(builder, arguments[0]), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(types.intp), generate
+
+
+@intrinsic
 def copy_where_drawn(typing_context: Any, depth: Any, source: Any, target: Any, kind: Any) -> Any:
     """Copy those of `LANES` elements whose depth is finite; the first three are addresses, `kind` any such element."""
 
@@ -192,8 +204,11 @@ def _read(builder: Any, address: Any, lane_type: Any) -> Any:
     return loaded
 
 
-def _overwrite_drawn(builder: Any, depth: Any, target: Any, vector: Any) -> None:
+def _drawn(builder: Any, depth: Any) -> Any:
     infinity = ir.Constant(ir.VectorType(_FLOAT, LANES), [float("inf")] * LANES)
-    drawn = builder.fcmp_ordered("<", _read(builder, depth, _FLOAT), infinity)
-    chosen = builder.select(drawn, vector, _read(builder, target, vector.type.element))
+    return builder.fcmp_ordered("<", _read(builder, depth, _FLOAT), infinity)
+
+
+def _overwrite_drawn(builder: Any, depth: Any, target: Any, vector: Any) -> None:
+    chosen = builder.select(_drawn(builder, depth), vector, _read(builder, target, vector.type.element))
     builder.store(chosen, builder.inttoptr(target, vector.type.as_pointer())).align = 1
