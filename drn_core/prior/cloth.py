@@ -27,6 +27,8 @@ _RADIUS = 4
 # Colours within this many deviations of the usual one, or this near in units of Lab, are a garment's ground; the rest
 # is collar, hair, a badge.
 _DEVIATIONS, _LEAST_SPREAD = 3.0, (60.0, 12.0, 20.0)
+# A colour this far from grey is told by its hue: within this tangent, at least as vivid as this share of it.
+_VIVID, _HUE_TURN, _LEAST_VIVIDNESS = 30.0, 0.25, 0.6
 # Folds run on from the rim over this share of a hole's size.
 _FOLD_REACH = 0.2
 # A garment has a print if more than this share of it lies at steps of so many units of Lab over this share of its size.
@@ -80,7 +82,20 @@ def _ground(colour: UInt8, trusted: Mask) -> Mask:
         middle = np.median(samples, 0)
         spread = np.maximum(1.5 * _DEVIATIONS * np.median(np.abs(samples - middle), 0), _LEAST_SPREAD)
         samples = samples[(np.abs(samples - middle) < spread).all(1)]
-    return np.asarray(trusted & (np.abs(lab.astype(np.float32) - middle) < spread).all(2))
+    is_usual = (np.abs(lab.astype(np.float32) - middle) < spread).all(2)
+    return np.asarray(trusted & (is_usual | _has_hue(lab, middle)))
+
+
+def _has_hue(lab: UInt8, middle: Field) -> Mask:
+    """Pixels (H, W) that are as vivid as a colour and of its hue, in whatever light; none if the colour is a grey."""
+    hue = middle[1:] - 128.0
+    vividness = float(np.linalg.norm(hue))
+    if vividness < _VIVID:
+        return np.zeros(lab.shape[:2], bool)
+    own = lab[..., 1:].astype(np.float32) - 128.0
+    along = own @ (hue / vividness)
+    across = np.abs(own @ (np.array([-hue[1], hue[0]], np.float32) / vividness))
+    return np.asarray((along > _LEAST_VIVIDNESS * vividness) & (across < _HUE_TURN * along))
 
 
 def _is_plain(colour: UInt8, known: Mask) -> bool:

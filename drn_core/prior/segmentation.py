@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations, product
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
-from drn_core.prior.cloth import colour_distance, eroded, looks_like
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
+from drn_core.prior.strays import give, give_away, return_islands, return_slivers, take_own_colour
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
-__all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers", "take_own_colour"]
+__all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -32,19 +31,6 @@ _HIDDEN_REACH = 0.85
 _SHOWN_SHARE = 0.1
 # Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
 _FADE = (0.15, 0.85)
-# Half width in torso lengths below which a piece of the trunk beside an arm is a sliver.
-_SLIVER = 0.025
-# Side in torso lengths of a square as large as a speck.
-_SPECK = 0.08
-# Trunk this near to an arm (torso lengths), below the shoulder, may be the arm: if its colour differs from the trunk's
-# by this much (Lab), and from the arm's by less than this share of that.
-_RIM, _BELOW_SHOULDER, _LEAST_STEP, _NEARER = 0.05, 0.1, 20.0, 0.5
-# Slivers within so many half widths of head and hands are hair, or seen between fingers.
-_HANDS_BREADTH = 1.5
-# Half widths of a hand within which its own colour is read.
-_PALM = 0.3
-# Half widths of the trunk within which stray pixels are the trunk's.
-_NEAR_TRUNK = 1.5
 
 
 @dataclass(frozen=True)
@@ -160,97 +146,9 @@ def _claim_by_front_arm(
     lower = (outline.lower & (near[limb.lower_layer] <= near[twin.lower_layer])) | hand
     upper = outline.upper & ~lower & ~owned[twin.lower_layer]
     lost = (owned[limb.upper_layer] | owned[limb.lower_layer]) & ~upper & ~lower
-    _give(owned, limb.lower_layer, lower)
-    _give(owned, limb.upper_layer, upper)
-    _give_away(owned, limb, lost, near, fields, rgb)
-
-
-def _give_away(
-    owned: dict[Layer, Mask], limb: Limb, lost: Mask, near: Mapping[Layer, Field], fields: BodyFields, rgb: UInt8
-) -> None:
-    """Give to the trunk what lies beyond an arm's outline, unless it is of the hand or hangs together with nothing.
-
-    Args:
-        owned: changed in place.
-        limb: the arm.
-        lost: (H, W) pixels that were the arm's and lie beyond its outline.
-        near: distance to each sheet.
-        fields: distances to the parts. What is nearer to the hand than to the forearm may be fingers, that reach far.
-        rgb: (H, W, 3); what is near the hand but looks like the trunk is cloth beside it.
-    """
-    hand = owned[limb.lower_layer] & (fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
-    palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
-    cloth = looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand)
-    trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    for piece in (cloth, lost & ~hand):
-        _, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
-        touches = np.isin(label, np.unique(label[piece & trunk]))
-        _give(owned, Layer.TORSO, piece & (touches | ((near[Layer.TORSO] < _NEAR_TRUNK) & ~hand)))
-
-
-def _give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:
-    for other, mask in owned.items():
-        owned[other] = mask | pixels if other == layer else mask & ~pixels
-
-
-def _beside_arms(fields: BodyFields) -> Mask:
-    """Where strips of trunk are no hair and nothing seen between fingers."""
-    hands = [fields.parts[limb.parts[2]] for limb in LIMBS if limb.is_arm]
-    return np.asarray(np.minimum.reduce([fields.parts[Part.HEAD], *hands]) > _HANDS_BREADTH)
-
-
-def _nearest_arm_sheet(near: Mapping[Layer, Field]) -> dict[Layer, Mask]:
-    """Per sheet of an arm, (H, W) the pixels to which it is the nearest of them."""
-    nearest = np.stack([near[layer] for layer in ARM_LAYERS]).argmin(0)
-    return {layer: nearest == index for index, layer in enumerate(ARM_LAYERS)}
-
-
-def _return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field], beside_arms: Mask) -> None:
-    """Strips of trunk along an arm, too thin for cloth, go with it: alone they would float when it leaves."""
-    radius = max(round(_SLIVER * body.torso_length), 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    trunk = owned[Layer.TORSO].astype(np.uint8)
-    thin = (trunk > 0) & (cv2.morphologyEx(trunk, cv2.MORPH_OPEN, kernel) == 0) & beside_arms
-    for layer, is_nearest in _nearest_arm_sheet(near).items():
-        beside = cv2.dilate(owned[layer].astype(np.uint8), kernel) > 0
-        _give(owned, layer, thin & beside & is_nearest)
-
-
-def _return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field]) -> None:
-    """Specks of trunk that hang together with an arm alone go with it: a cuff's stripe, a fold of a sleeve."""
-    trunk = owned[Layer.TORSO].astype(np.uint8)
-    _, label, stats, _ = cv2.connectedComponentsWithStats(trunk, connectivity=8)
-    is_speck = stats[:, cv2.CC_STAT_AREA] < (_SPECK * body.torso_length) ** 2
-    is_speck[0] = False
-    is_speck[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if len(stats) > 1 else 0] = False
-    specks = is_speck[label]
-    for layer, is_nearest in _nearest_arm_sheet(near).items():
-        touches = cv2.dilate(owned[layer].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        touching = np.isin(label, np.unique(label[specks & touches]))
-        _give(owned, layer, specks & touching & is_nearest)
-
-
-def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rgb: UInt8) -> None:
-    """Give to an arm what touches it of the trunk beside it and has its colour: cut by distance alone, a rim remains.
-
-    Args:
-        owned: per sheet, (H, W) the pixels it shows in the photo; changed in place.
-        body: the body, measured on this picture.
-        fields: distances to its parts.
-        rgb: (H, W, 3).
-    """
-    reach = 2 * round(_RIM * body.torso_length) + 1
-    for layer in ARM_LAYERS:
-        arm = owned[layer]
-        beside = cv2.dilate(arm.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-        rim = beside & owned[Layer.TORSO] & (fields.along_trunk > _BELOW_SHOULDER)
-        inner, trunk = eroded(arm), owned[Layer.TORSO] & ~beside
-        if not (rim.any() and inner.any() and trunk.any()):
-            continue
-        to_arm, to_trunk = colour_distance(rgb, inner), colour_distance(rgb, trunk)
-        alike = rim & (to_arm < _NEARER * to_trunk) & (to_trunk > _LEAST_STEP)
-        _, labels = cv2.connectedComponents((alike | arm).astype(np.uint8), connectivity=4)
-        _give(owned, layer, alike & np.isin(labels, np.unique(labels[arm])))
+    give(owned, limb.lower_layer, lower)
+    give(owned, limb.upper_layer, upper)
+    give_away(owned, limb, lost, near, fields, rgb)
 
 
 def _yield_to_trunk(owned: dict[Layer, Mask], limb: Limb, near: Mapping[Layer, Field]) -> None:
@@ -291,7 +189,7 @@ def _free_face(
         stray = strangers(body, mirror, owned[Layer.TORSO], person, arms, away, points)
         nearest = np.stack([distance_to(owned[layer]) for layer in sheets]).argmin(0)
         for index, layer in enumerate(sheets):
-            _give(owned, layer, stray & (nearest == index))
+            give(owned, layer, stray & (nearest == index))
     return mirror
 
 
@@ -374,8 +272,8 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         wrist = joint_disc(points, body, limb.tip, outline.half_widths[1])
         _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     if outlines:
-        _return_slivers(body, owned, near, _beside_arms(fields))
-        _return_islands(body, owned, near)
+        return_slivers(body, owned, near, fields)
+        return_islands(body, owned, near)
     take_own_colour(owned, body, fields, rgb)
     mirror = _free_face(body, fields, points, owned, person, rgb)
     wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)

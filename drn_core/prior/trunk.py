@@ -103,13 +103,15 @@ def _seat(
 ) -> tuple[Mask, Mask]:
     """What the torso sheet has of hips and lap, and which of it shows its own colour."""
     legs = [limb for limb in LIMBS if not limb.is_arm]
+    thigh_pixels = np.logical_or.reduce([owned[limb.upper_layer] for limb in legs])
     if body.has_legs:  # legs that part must not open a gap at the crotch
         between = segment_distance(points, *(body.keypoints[limb.root] for limb in legs))
         seat = (between < 1.1 * body.radii[legs[0].parts[0]]) & person
-        return seat, seat & np.logical_or.reduce([owned[limb.upper_layer] for limb in legs])
+        return seat, seat & thigh_pixels
     # a cropped photo: what the hands hid of the hips and the lap
     thighs = np.minimum.reduce([fields.parts[limb.parts[0]] for limb in legs])
-    return person & ((thighs < 0.95) | lap_mask(body, (person.shape[0], person.shape[1]))), np.zeros_like(person)
+    lap = person & ((thighs < 0.95) | lap_mask(body, (person.shape[0], person.shape[1])))
+    return lap, lap & thigh_pixels
 
 
 def _standing(body: Body, fields: BodyFields, points: Field, seen: Mask, arms: Mask) -> Mask:

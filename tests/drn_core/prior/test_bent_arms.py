@@ -19,13 +19,11 @@ from drn_core.prior.person import PersonLayers, build_person
 from drn_core.prior.render import PriorRenderer
 from drn_core.prior.segmentation import (
     Segmentation,
-    _give_away,
     _near,
-    _return_islands,
     pixel_grid,
     segment_layers,
-    take_own_colour,
 )
+from drn_core.prior.strays import give_away, return_islands, take_own_colour
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SHIRT, SIZE_HW, SKIN, Figure, figure, joints
@@ -177,6 +175,15 @@ class TestTrunkBehind:
         assert np.abs(filled[hole].astype(int) - (200, 120, 20)).max() <= 12
         assert (filled[~hole] == cloth[~hole]).all()
 
+    def test_a_vivid_cloth_is_known_by_its_hue_in_bright_light(self) -> None:
+        cloth = np.full((120, 100, 3), (150, 90, 20), np.uint8)
+        cloth[:30] = (245, 165, 40)  # the sun on the shoulders
+        hole = np.zeros((120, 100), bool)
+        hole[30:80, 20:80] = True
+        filled = fill_plain(np.where(hole[..., None], 128, cloth).astype(np.uint8), ~hole, hole).astype(int)
+        assert np.abs(filled[30, 30:70] - cloth[0, 0]).mean() < 40
+        assert np.abs(filled[78, 30:70] - cloth[119, 0]).mean() < 25
+
     def test_a_print_is_not_painted_over(self) -> None:
         stripes = np.full((120, 120, 3), 240, np.uint8)
         stripes[(np.arange(120) // 6) % 2 == 0] = (20, 30, 120)
@@ -209,7 +216,7 @@ def test_specks_of_trunk_beyond_an_arm_go_with_the_arm(segmentation: Segmentatio
     speck = np.s_[rows[farthest] - 1 : rows[farthest] + 2, columns[farthest] + 1 : columns[farthest] + 4]
     owned[Layer.TORSO][speck] = True
     trunk = segmentation.owned[Layer.TORSO]
-    _return_islands(segmentation.body, owned, _near(fields))
+    return_islands(segmentation.body, owned, _near(fields))
     assert owned[Layer.LEFT_UPPER_ARM][speck].all()
     assert not owned[Layer.TORSO][speck].any()
     assert (owned[Layer.TORSO] & trunk).sum() > 0.99 * trunk.sum()
@@ -240,8 +247,24 @@ def test_cloth_beside_a_hand_goes_to_the_trunk(drawn: Figure, segmentation: Segm
     rgb = np.where((arm | fingers)[..., None], SKIN, SHIRT).astype(np.uint8)
     owned = {layer: np.zeros_like(arm) for layer in Layer}
     owned[LEFT_ARM.lower_layer], owned[Layer.TORSO] = arm | lost, ~arm & ~lost
-    _give_away(owned, LEFT_ARM, lost, _near(fields), fields, rgb)
+    give_away(owned, LEFT_ARM, lost, _near(fields), fields, rgb)
     assert (lost & fingers).sum() > 50
     assert (lost & ~fingers).sum() > 50
     assert owned[LEFT_ARM.lower_layer][fingers].mean() > 0.9
     assert owned[Layer.TORSO][lost & ~fingers].mean() > 0.9
+
+
+def test_a_print_of_the_arms_colour_does_not_stick_out_of_it(drawn: Figure, segmentation: Segmentation) -> None:
+    fields = measure_fields(segmentation.body, pixel_grid(SIZE_HW))
+    forearm = segmentation.owned[Layer.LEFT_LOWER_ARM]
+    rows, columns = np.nonzero(forearm & segmentation.wanted[Layer.TORSO])
+    column = int(np.median(columns))
+    bottom = int(rows[columns == column].max()) + 1
+    stripe = np.zeros(SIZE_HW, bool)
+    stripe[bottom : bottom + 12, column - 1 : column + 2] = True
+    stripe &= segmentation.owned[Layer.TORSO]
+    rgb = np.where(stripe[..., None], SKIN, drawn.rgb).astype(np.uint8)
+    owned = dict(segmentation.owned)
+    take_own_colour(owned, segmentation.body, fields, rgb)
+    assert stripe.sum() > 20
+    assert owned[Layer.TORSO][stripe].mean() > 0.7

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from drn_core.prior.body import Body, BodyFields, measure_body, measure_fields
+from drn_core.prior.parts import Layer
 from drn_core.prior.segmentation import pixel_grid
-from drn_core.prior.trunk import _bridged, _clean, _standing
+from drn_core.prior.trunk import _bridged, _clean, _seat, _standing
 from tests.helpers.figure import SHIRT, SIZE_HW, SKIN, figure
 
 
@@ -90,3 +93,19 @@ def test_hue_that_bled_from_an_arm_is_not_the_trunks(measured: tuple[Body, BodyF
     assert clean[200:, 160:200][trunk[200:, 160:200]].all()
     rgb[191:193, 150:211] = SHIRT  # a stripe of its own
     assert clean[trunk & ~arm].sum() > 0.9 * (trunk & ~arm).sum()
+
+
+def test_a_cropped_lap_keeps_the_photos_own_pixels_of_the_thighs(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    body, _, points = measured
+    confidence = body.confidence.copy()
+    confidence[25:33] = 0.2  # the knees lie below the frame: hardly read, but read
+    body = replace(body, confidence=confidence)
+    fields, person = measure_fields(body, points), np.ones(SIZE_HW, bool)
+    hand = _mask((190, 250), (215, 250), (215, 280), (190, 280))
+    owned = {layer: np.zeros(SIZE_HW, bool) for layer in Layer}
+    owned[Layer.LEFT_UPPER_LEG] = _mask((184, 240), (240, 240), (240, 330), (184, 330)) & ~hand
+    covers, shows = _seat(body, fields, points, owned, person)
+    assert not body.has_legs
+    assert (shows == (covers & owned[Layer.LEFT_UPPER_LEG])).all()
+    assert shows.sum() > 500
+    assert covers[hand].mean() > 0.5  # what the hand hides of the lap is to be filled

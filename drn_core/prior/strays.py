@@ -1,0 +1,141 @@
+"""Pixels that a first cut gave to the wrong sheet: cloth beside a hand, slivers, specks and rims beside an arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from drn_core.prior.body import Body, BodyFields
+from drn_core.prior.cloth import colour_distance, eroded, looks_like
+from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
+
+__all__ = ["give", "give_away", "return_islands", "return_slivers", "take_own_colour"]
+
+Mask = npt.NDArray[np.bool_]
+UInt8 = npt.NDArray[np.uint8]
+Field = npt.NDArray[np.float32]
+
+# Half width in torso lengths below which a piece of the trunk beside an arm is a sliver, and one of an arm a spike.
+_SLIVER = 0.025
+# Side in torso lengths of a square as large as a speck.
+_SPECK = 0.08
+# Trunk this near to an arm (torso lengths), below the shoulder, may be the arm: if its colour differs from the trunk's
+# by this much (Lab), and from the arm's by less than this share of that.
+_RIM, _BELOW_SHOULDER, _LEAST_STEP, _NEARER = 0.05, 0.1, 20.0, 0.5
+# Slivers within so many half widths of head and hands are hair, or seen between fingers.
+_HANDS_BREADTH = 1.5
+# Half widths of a hand within which its own colour is read.
+_PALM = 0.3
+# Half widths of the trunk within which stray pixels are the trunk's.
+_NEAR_TRUNK = 1.5
+
+
+def give_away(
+    owned: dict[Layer, Mask], limb: Limb, lost: Mask, near: Mapping[Layer, Field], fields: BodyFields, rgb: UInt8
+) -> None:
+    """Give to the trunk what lies beyond an arm's outline, unless it is of the hand or hangs together with nothing.
+
+    Args:
+        owned: changed in place.
+        limb: the arm.
+        lost: (H, W) pixels that were the arm's and lie beyond its outline.
+        near: distance to each sheet.
+        fields: distances to the parts. What is nearer to the hand than to the forearm may be fingers, that reach far.
+        rgb: (H, W, 3); what is near the hand but looks like the trunk is cloth beside it.
+    """
+    hand = owned[limb.lower_layer] & (fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
+    palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
+    cloth = looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand)
+    trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    for piece in (cloth, lost & ~hand):
+        _, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
+        touches = np.isin(label, np.unique(label[piece & trunk]))
+        give(owned, Layer.TORSO, piece & (touches | ((near[Layer.TORSO] < _NEAR_TRUNK) & ~hand)))
+
+
+def give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:
+    """Give pixels (H, W) to one sheet, in place, and take them from all others."""
+    for other, mask in owned.items():
+        owned[other] = mask | pixels if other == layer else mask & ~pixels
+
+
+def _beside_arms(fields: BodyFields) -> Mask:
+    """Where strips of trunk are no hair and nothing seen between fingers."""
+    hands = [fields.parts[limb.parts[2]] for limb in LIMBS if limb.is_arm]
+    return np.asarray(np.minimum.reduce([fields.parts[Part.HEAD], *hands]) > _HANDS_BREADTH)
+
+
+def _nearest_arm_sheet(near: Mapping[Layer, Field]) -> dict[Layer, Mask]:
+    """Per sheet of an arm, (H, W) the pixels to which it is the nearest of them."""
+    nearest = np.stack([near[layer] for layer in ARM_LAYERS]).argmin(0)
+    return {layer: nearest == index for index, layer in enumerate(ARM_LAYERS)}
+
+
+def return_slivers(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field], fields: BodyFields) -> None:
+    """Strips of trunk along an arm, too thin for cloth, go with it: alone they would float when it leaves.
+
+    Args:
+        body: the body, measured on this picture.
+        owned: per sheet, (H, W) the pixels it shows in the photo; changed in place.
+        near: distance to each sheet.
+        fields: distances to the parts.
+    """
+    radius = max(round(_SLIVER * body.torso_length), 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    trunk = owned[Layer.TORSO].astype(np.uint8)
+    thin = (trunk > 0) & (cv2.morphologyEx(trunk, cv2.MORPH_OPEN, kernel) == 0) & _beside_arms(fields)
+    for layer, is_nearest in _nearest_arm_sheet(near).items():
+        beside = cv2.dilate(owned[layer].astype(np.uint8), kernel) > 0
+        give(owned, layer, thin & beside & is_nearest)
+
+
+def return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Field]) -> None:
+    """Specks of trunk that hang together with an arm alone go with it: a cuff's stripe, a fold of a sleeve.
+
+    Args:
+        body: the body, measured on this picture.
+        owned: per sheet, (H, W) the pixels it shows in the photo; changed in place.
+        near: distance to each sheet.
+    """
+    trunk = owned[Layer.TORSO].astype(np.uint8)
+    _, label, stats, _ = cv2.connectedComponentsWithStats(trunk, connectivity=8)
+    is_speck = stats[:, cv2.CC_STAT_AREA] < (_SPECK * body.torso_length) ** 2
+    is_speck[0] = False
+    is_speck[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if len(stats) > 1 else 0] = False
+    specks = is_speck[label]
+    for layer, is_nearest in _nearest_arm_sheet(near).items():
+        touches = cv2.dilate(owned[layer].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        touching = np.isin(label, np.unique(label[specks & touches]))
+        give(owned, layer, specks & touching & is_nearest)
+
+
+def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rgb: UInt8) -> None:
+    """Give to an arm what touches it of the trunk beside it and has its colour: cut by distance alone, a rim remains.
+
+    A rim lies along the arm; what would stick out of it is a print that happens to have its colour.
+
+    Args:
+        owned: per sheet, (H, W) the pixels it shows in the photo; changed in place.
+        body: the body, measured on this picture.
+        fields: distances to its parts.
+        rgb: (H, W, 3).
+    """
+    reach, breadth = (2 * round(size * body.torso_length) + 1 for size in (_RIM, _SLIVER))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (breadth, breadth))
+    for layer in ARM_LAYERS:
+        arm = owned[layer]
+        beside = cv2.dilate(arm.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+        rim = beside & owned[Layer.TORSO] & (fields.along_trunk > _BELOW_SHOULDER)
+        inner, trunk = eroded(arm), owned[Layer.TORSO] & ~beside
+        if not (rim.any() and inner.any() and trunk.any()):
+            continue
+        to_arm, to_trunk = colour_distance(rgb, inner), colour_distance(rgb, trunk)
+        alike = rim & (to_arm < _NEARER * to_trunk) & (to_trunk > _LEAST_STEP)
+        whole = cv2.morphologyEx(
+            (alike | arm).astype(np.uint8), cv2.MORPH_OPEN, kernel
+        )  # a rim lies on, spikes stick out
+        _, labels = cv2.connectedComponents(whole | arm.astype(np.uint8), connectivity=4)
+        give(owned, layer, alike & (whole > 0) & np.isin(labels, np.unique(labels[arm])))
