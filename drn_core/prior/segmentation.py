@@ -16,7 +16,7 @@ from drn_core.prior.hands import cut_hand
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
-from drn_core.prior.strays import give, give_away, return_islands, return_slivers, take_own_colour
+from drn_core.prior.strays import blurred_rim, give, give_away, return_islands, return_slivers, take_own_colour
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
@@ -29,6 +29,8 @@ Field = npt.NDArray[np.float32]
 _HIDDEN_REACH = 0.85
 # An arm before the trunk hides at least this share of its pixels of it.
 _SHOWN_SHARE = 0.1
+# Hands in motion blur what they pass over by up to this, in torso lengths.
+_BLUR = 0.12
 # Where the cap of a forearm fades out on the upper arm, in half widths past the bend's bisector.
 _FADE = (0.15, 0.85)
 
@@ -235,6 +237,22 @@ def _show_owners(masks: dict[Layer, tuple[Mask, Mask]], owned: Mapping[Layer, Ma
                 masks[layer] = wanted & (trusted | ~owned[other]), trusted
 
 
+def _distrust_blur(
+    masks: dict[Layer, tuple[Mask, Mask]], owned: Mapping[Layer, Mask], fields: BodyFields, garment: Mask, reach: int,
+    rgb: UInt8,
+) -> None:  # fmt: skip
+    """Have filled in what moving hands have blurred into the garment: trunk and upper arms. Changes the masks."""
+    arms = [limb for limb in LIMBS if limb.is_arm]
+    uppers = [owned[limb.upper_layer] for limb in arms]
+    cloth, blurred = np.logical_or.reduce([owned[Layer.TORSO] & garment, *uppers]), np.zeros_like(garment)
+    for limb in arms:
+        hand = owned[limb.lower_layer] & (fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
+        blurred |= blurred_rim(rgb, cloth, hand, reach)
+    for layer in (Layer.TORSO, *(limb.upper_layer for limb in arms)):
+        wanted, trusted = masks[layer]
+        masks[layer] = wanted, trusted & ~blurred
+
+
 def _areas(body: Body, fields: BodyFields, owned: Mapping[Layer, Mask]) -> tuple[dict[Part, float], dict[Part, float]]:
     """Pixels of each limb part that would show and that do; an upper arm behind its own forearm is not hidden."""
     expected, seen = {}, {}
@@ -281,8 +299,9 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
     for limb in LIMBS:
         masks |= _limb_masks(body, fields, points, owned, person, limb)
     _show_owners(masks, owned, body)
-    expected, seen = _areas(body, fields, owned)
     skin, garment = _skin_and_garment(body, fields, points)
+    _distrust_blur(masks, owned, fields, garment, round(_BLUR * body.torso_length), rgb)
+    expected, seen = _areas(body, fields, owned)
     return Segmentation(
         owned=owned,
         wanted={layer: wanted for layer, (wanted, _) in masks.items()},

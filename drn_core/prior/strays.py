@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, BodyFields
-from drn_core.prior.cloth import colour_distance, eroded, looks_like
+from drn_core.prior.cloth import around, colour_distance, eroded, extend_colours, looks_like
+from drn_core.prior.face_mirror import distance_to
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
 
-__all__ = ["give", "give_away", "return_islands", "return_slivers", "take_own_colour"]
+__all__ = ["blurred_rim", "give", "give_away", "return_islands", "return_slivers", "take_own_colour"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -29,6 +30,12 @@ _RIM, _BELOW_SHOULDER, _LEAST_STEP, _NEARER = 0.05, 0.1, 20.0, 0.5
 _HANDS_BREADTH = 1.5
 # Half widths of a hand within which its own colour is read.
 _PALM = 0.3
+# Blurred are colours that lie at least so far on the way from cloth to hand (if these differ by so much in Lab), and
+# aside from it by less than this share of the way.
+_LEAST_SHARE, _LEAST_BLUR_STEP, _ASIDE = 0.15, 30.0, 0.35
+# A hand is blurred if in the near ring (shares of the reach) so many pixels are mixed, and in the far one less than so
+# many of that. (Development photos: 0.4 - 0.5 and 0.3 of it; prints and sharp hands: below 0.4 or evenly spread.)
+_NEAR_RING, _FAR_RING, _LEAST_BLUR, _THINS_OUT = (0.12, 0.25), (0.4, 0.65), 0.35, 0.5
 # Half widths of the trunk within which stray pixels are the trunk's.
 _NEAR_TRUNK = 1.5
 
@@ -139,3 +146,43 @@ def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rg
         )  # a rim lies on, spikes stick out
         _, labels = cv2.connectedComponents(whole | arm.astype(np.uint8), connectivity=4)
         give(owned, layer, alike & (whole > 0) & np.isin(labels, np.unique(labels[arm])))
+
+
+def blurred_rim(rgb: UInt8, own: Mask, hand: Mask, reach: int) -> Mask:
+    """Find what a moving hand has blurred into the cloth beside it: colours on the way from one to the other.
+
+    Blur thins out away from the hand; a print that happens to have such colours has them everywhere.
+
+    Args:
+        rgb: (H, W, 3).
+        own: (H, W) the pixels of a garment: trunk and upper arms.
+        hand: (H, W) the pixels of one hand.
+        reach: how far blur is looked for, pixels.
+
+    Returns:
+        (H, W), a part of `own`; none around a hand whose edge is sharp.
+    """
+    result = np.zeros_like(own)
+    if not hand.any():
+        return result
+    window = around(hand)
+    away = distance_to(hand[window])
+    beside = own[window] & (away <= reach)
+    cloth, skin = own[window] & ~beside, eroded(hand)[window]
+    if not (beside.any() and cloth.any() and skin.any()):
+        return result
+    lab = cv2.cvtColor(np.ascontiguousarray(rgb[window]), cv2.COLOR_RGB2LAB)
+    of_cloth, of_skin = (extend_colours(lab, known).astype(np.float32) for known in (cloth, skin))
+    off, step = lab.astype(np.float32) - of_cloth, of_skin - of_cloth
+    full = np.maximum((step * step).sum(2), 1e-6)
+    share = (off * step).sum(2) / full
+    aside = np.linalg.norm(off - share[..., None] * step, axis=2)
+    is_mixed = (full > _LEAST_BLUR_STEP**2) & (share > _LEAST_SHARE) & (aside < _ASIDE * np.sqrt(full))
+    rings = (beside & (away > low * reach) & (away <= high * reach) for low, high in (_NEAR_RING, _FAR_RING))
+    near, far = ((is_mixed & ring).sum() / max(int(ring.sum()), 1) for ring in rings)
+    if near < _LEAST_BLUR or far > _THINS_OUT * near:
+        return result
+    candidate = beside & is_mixed
+    _, label = cv2.connectedComponents((candidate | hand[window]).astype(np.uint8), connectivity=4)
+    result[window] = candidate & np.isin(label, np.unique(label[hand[window]]))
+    return result

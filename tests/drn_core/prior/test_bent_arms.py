@@ -23,7 +23,7 @@ from drn_core.prior.segmentation import (
     pixel_grid,
     segment_layers,
 )
-from drn_core.prior.strays import give_away, return_islands, take_own_colour
+from drn_core.prior.strays import blurred_rim, give_away, return_islands, take_own_colour
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SHIRT, SIZE_HW, SKIN, Figure, figure, joints
@@ -268,3 +268,30 @@ def test_a_print_of_the_arms_colour_does_not_stick_out_of_it(drawn: Figure, segm
     take_own_colour(owned, segmentation.body, fields, rgb)
     assert stripe.sum() > 20
     assert owned[Layer.TORSO][stripe].mean() > 0.7
+
+
+class TestBlurredHand:
+    """A hand that moved while the photo was taken has left its colour on the cloth around it."""
+
+    HAND = np.zeros((120, 120), bool)
+    HAND[40:80, 40:80] = True
+
+    def _picture(self, cloth: np.ndarray) -> np.ndarray:
+        share = cv2.GaussianBlur(self.HAND.astype(np.float32), (0, 0), 5.0)[..., None]
+        share = np.maximum(share, self.HAND[..., None])
+        return np.round(share * np.array(SKIN) + (1 - share) * cloth).astype(np.uint8)
+
+    def test_it_is_taken_off_plain_cloth(self) -> None:
+        rgb = self._picture(np.full((120, 120, 3), (40, 60, 140)))
+        blurred = blurred_rim(rgb, ~self.HAND, self.HAND, 16)
+        assert blurred[60, 81:84].all()
+        assert not blurred[60, 92:].any()
+
+    def test_nothing_is_taken_off_a_print(self) -> None:
+        stripes = np.where((np.arange(120) // 6 % 2 == 0)[:, None, None], (40, 60, 140), (240, 240, 240))
+        rgb = self._picture(np.broadcast_to(stripes, (120, 120, 3)))
+        assert not blurred_rim(rgb, ~self.HAND, self.HAND, 16).any()
+
+    def test_a_sharp_edge_costs_nothing(self) -> None:
+        rgb = np.where(self.HAND[..., None], SKIN, (40, 60, 140)).astype(np.uint8)
+        assert not blurred_rim(rgb, ~self.HAND, self.HAND, 16).any()
