@@ -287,9 +287,10 @@ class TestBlurredHand:
         assert blurred[60, 81:84].all()
         assert not blurred[60, 92:].any()
 
-    def test_nothing_is_taken_off_a_print(self) -> None:
-        stripes = np.where((np.arange(120) // 6 % 2 == 0)[:, None, None], (40, 60, 140), (240, 240, 240))
-        rgb = self._picture(np.broadcast_to(stripes, (120, 120, 3)))
+    def test_nothing_is_taken_off_a_print_of_such_colours(self) -> None:
+        dark, halfway = np.array((40, 60, 140)), (np.array((40, 60, 140)) + SKIN) / 2
+        stripes = np.where((np.arange(120) // 4 % 2 == 0)[:, None, None], dark, halfway)
+        rgb = np.where(self.HAND[..., None], SKIN, np.broadcast_to(stripes, (120, 120, 3))).astype(np.uint8)
         assert not blurred_rim(rgb, ~self.HAND, self.HAND, 16).any()
 
     def test_a_sharp_edge_costs_nothing(self) -> None:
