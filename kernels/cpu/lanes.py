@@ -26,6 +26,7 @@ __all__ = [
     "LANES",
     "Lanes",
     "address_of_lanes",
+    "are_all",
     "exp_negative",
     "gather",
     "prefetch",
@@ -203,6 +204,21 @@ def read_lanes_each(array: Array, places: Four, offset: Integer) -> Four:
         read_lanes(array, places[2] + offset),
         read_lanes(array, places[3] + offset),
     )
+
+
+@intrinsic
+def are_all(typing_context: Any, lanes: Any, number: Any, count: Any) -> Any:
+    """Tell whether the first `count` lanes are all one number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes, number, count = arguments
+        order = ir.Constant(ir.VectorType(count.type, LANES), list(range(LANES)))
+        is_other = builder.fcmp_unordered("!=", lanes, spread_over(builder, number, LANES))
+        is_counted = builder.icmp_signed("<", order, spread_over(builder, count, LANES))
+        bits = builder.bitcast(builder.and_(is_other, is_counted), ir.IntType(LANES))
+        return builder.icmp_unsigned("==", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(lanes, lanes.element, types.int64), generate
 
 
 @intrinsic

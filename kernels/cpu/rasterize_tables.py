@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Pair, Real, compiled, inlined
+from kernels.cpu.lanes import LANES, are_all, read_lanes
 from kernels.cpu.storage import array_of
 from kernels.cpu.threads import run_bands
 
@@ -72,10 +73,12 @@ def set_up(
     edges = np.empty((batch, num_faces, 3, 4), dtype=np.float64)
     boxes = np.empty((batch, num_faces, _NUM_BOX_COLUMNS), dtype=np.int32)
     opacity = np.empty(num_faces, dtype=np.int32)
-    full = texture.dtype.type(255 if layer_alpha.dtype == torch.uint8 else 1)
+    full = np.float32(255.0 if layer_alpha.dtype == torch.uint8 else 1.0)
+
+    size_of_layer = tuple(layer_alpha.shape[1:])
 
     def classify(first: int, last: int) -> None:
-        _classify(source, faces, layers, texture, full, first, last, opacity)
+        _classify(source, faces, layers, texture.reshape(-1), size_of_layer, full, first, last, opacity)
 
     def fill(first: int, last: int) -> None:
         for b in range(batch):
@@ -137,13 +140,14 @@ def _classify(
     faces: Array,
     layers: Array,
     texture: Array,
+    size_hw: Pair,
     full: Real,
     first: Integer,
     last: Integer,
     opacity: Array,
 ) -> None:
-    """Tell which triangles lie on opaque texels only, with a texel to spare: 1, else 0."""
-    _, height, width = texture.shape
+    """Tell which triangles lie on opaque texels only, with a texel to spare: 1, else 0. `texture` is flat."""
+    height, width = size_hw
     for f in range(first, last):
         opacity[f] = 0
         is_inside = True
@@ -158,15 +162,21 @@ def _classify(
             continue
         if (x_last - x_first + 1) * (y_last - y_first + 1) > _MAX_TEXELS_TO_CLASSIFY:
             continue
-        is_opaque = True
-        for y in range(y_first, y_last + 1):
-            least = full
-            for x in range(x_first, x_last + 1):
-                least = min(least, texture[layers[f], y, x])
-            if least != full:
-                is_opaque = False
-                break
+        y, is_opaque = y_first, True
+        while is_opaque and y <= y_last:
+            row = (np.int64(layers[f]) * height + y) * width
+            is_opaque = _is_full(texture, row + x_first, x_last + 1 - x_first, full)
+            y += 1
         opacity[f] = is_opaque
+
+
+@inlined()
+def _is_full(texture: Array, first: Integer, count: Integer, full: Real) -> bool:
+    """Tell whether `count` texels are opaque; not of the last ones of all, which are no whole `Lanes`."""
+    for i in range(first, first + count, LANES):
+        if i + LANES > texture.size or not are_all(read_lanes(texture, np.uintp(i)), full, first + count - i):
+            return False
+    return True
 
 
 @compiled()
