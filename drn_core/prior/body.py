@@ -56,6 +56,7 @@ class Body:
         radii: half width of each part in pixels.
         off_middle: how far the middle of a limb part lies from its bone, pixels to the side of `perpendicular`; parts
             that are missing lie about their bones. A sleeve hangs below the arm, and an estimator sees neither.
+        hem: how far down a skirt hangs: 1 at the knees, 2 at the ankles; 0 without one.
     """
 
     keypoints: npt.NDArray[np.float64]
@@ -64,6 +65,7 @@ class Body:
     torso_length: float
     radii: Mapping[Part, float]
     off_middle: Mapping[Part, float] = field(default_factory=dict)
+    hem: float = 0.0
 
     @cached_property
     def neck(self) -> npt.NDArray[np.float64]:

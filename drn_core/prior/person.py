@@ -364,6 +364,7 @@ def build_person(source: SourceImage) -> PersonLayers:
         torso_length=body.torso_length / working.scale,
         radii={part: radius / working.scale for part, radius in body.radii.items()},
         off_middle={part: offset / working.scale for part, offset in body.off_middle.items()},
+        hem=body.hem,
     )
     as_estimated = replace(photo_body, keypoints=np.asarray(source.keypoints, np.float64))
     photo_joints = tucked_joints(as_estimated, limbs, source.alpha > 0.5)

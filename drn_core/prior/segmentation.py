@@ -16,6 +16,7 @@ from drn_core.prior.hands import cut_hand
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
+from drn_core.prior.skirt import NO_HEM, find_hem, skirt_mask, under_hem
 from drn_core.prior.strays import blurred_rim, give, give_away, return_islands, return_slivers, take_own_colour
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
@@ -201,10 +202,25 @@ def _skin_and_garment(body: Body, fields: BodyFields, points: Field) -> tuple[Ma
     return skin, (fields.torso < 1.5) & (fields.along_trunk < 1.0) & ~skin
 
 
+def _with_skirt(body: Body, points: Field, owned: dict[Layer, Mask], person: Mask, rgb: UInt8) -> tuple[Body, Mask]:
+    """Give to the trunk what the legs own of a skirt.
+
+    Returns:
+        The body, with the skirt's hem; (H, W) the skirt's pixels that legs run on under.
+    """
+    cloth = person & ~np.logical_or.reduce([owned[layer] for layer in ARM_LAYERS])
+    body = replace(body, hem=find_hem(body, cloth))
+    if body.hem == NO_HEM:
+        return body, np.zeros_like(person)
+    skirt = skirt_mask(body, cloth, points, rgb)
+    give(owned, Layer.TORSO, skirt)
+    return body, under_hem(body, skirt, points)
+
+
 def _limb_masks(
-    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, limb: Limb
+    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, limb: Limb, under: Mask
 ) -> dict[Layer, tuple[Mask, Mask]]:
-    """What the two sheets of a limb cover, and which of it shows their own colour."""
+    """What the two sheets of a limb cover, and which of it shows their own colour; legs run on `under` a skirt."""
     upper, lower = owned[limb.upper_layer], owned[limb.lower_layer]
     radius = body.radii[limb.parts[0]]
     at_root = joint_disc(points, body, limb.root, (1.1 if limb.is_arm else 1.2) * radius) & owned[Layer.TORSO]
@@ -223,6 +239,7 @@ def _limb_masks(
     for layer, own, neighbour in ((limb.upper_layer, upper, lower), (limb.lower_layer, lower, upper)):
         trusted = own | (joint & neighbour) | (at_root if layer == limb.upper_layer else False)
         covering = np.logical_or.reduce([owned[other] for other in hidden_by[layer] if other != layer])
+        covering |= under & (not limb.is_arm)
         masks[layer] = (trusted | (person & reach[layer] & covering), trusted)
     return masks
 
@@ -294,10 +311,12 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
         return_islands(body, owned, near)
     take_own_colour(owned, body, fields, rgb)
     mirror = _free_face(body, fields, points, owned, person, rgb)
+    expected, seen = _areas(body, fields, owned)
+    body, under = _with_skirt(body, points, owned, person, rgb)
     wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)
     masks = {Layer.TORSO: (wanted, trusted)}
     for limb in LIMBS:
-        masks |= _limb_masks(body, fields, points, owned, person, limb)
+        masks |= _limb_masks(body, fields, points, owned, person, limb, under)
     _show_owners(masks, owned, body)
     skin, garment = _skin_and_garment(body, fields, points)
     _distrust_blur(masks, owned, fields, garment, round(_BLUR * body.torso_length), rgb)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.parts import LIMB_OF, LIMBS, NUM_PARTS, Layer, Limb, Part
+from drn_core.prior.skirt import NO_HEM, skirt_share, skirt_weights
 
 __all__ = ["LayerMesh", "join_meshes", "mesh_layer", "skin_weights"]
 
@@ -72,6 +73,10 @@ def skin_weights(body: Body, layer: Layer, points: npt.NDArray[np.float32]) -> n
             if limb.is_arm:  # a raised arm lifts the shoulder's cloth, not the side of the shirt it hung beside
                 stub = stub * _near_joint(body, points, limb.root, limb.parts[0])
             weights[:, limb.parts[0]] = stub
+        if body.hem > NO_HEM:
+            share = skirt_share(body, points)[:, None]
+            weights *= (1.0 - share) / weights.sum(1, keepdims=True)
+            weights += share * skirt_weights(body, points)
     else:
         _limb_weights(weights, body, fields, layer, points)
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
