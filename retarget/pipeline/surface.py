@@ -20,7 +20,7 @@ from retarget.records import FloatArray, Frame, PoseTrack, UInt8Array
 
 __all__ = ["read_surface_motion"]
 
-_TRACKED_HEIGHT_PX: Final = 480
+_TRACKED_HEIGHT_PX: Final = 400
 """Height of the driver's person in the pictures that are compared."""
 _LEAST_HEIGHT: Final = 64
 """Least height of these pictures."""
