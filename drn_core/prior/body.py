@@ -16,6 +16,7 @@ from drn_core.prior.parts import LIMBS, RADII, SEGMENTS, Limb, Part
 from drn_core.skeleton import JOINT_INDEX
 
 __all__ = [
+    "NO_HEM",
     "Body",
     "BodyFields",
     "hand_or_foot_bone",
@@ -35,6 +36,9 @@ _PROFILE_CHEST, _PROFILE_PELVIS = 0.09, 0.08
 
 # Keeps the crossing of a limb's two middles near the joint when they are nearly parallel.
 _STRAIGHT = 0.25
+
+NO_HEM = 0.0
+"""Level of the hem of somebody without a skirt."""
 
 # A part whose joints were not seen is nowhere near any pixel.
 _FAR = 50.0
@@ -56,7 +60,7 @@ class Body:
         radii: half width of each part in pixels.
         off_middle: how far the middle of a limb part lies from its bone, pixels to the side of `perpendicular`; parts
             that are missing lie about their bones. A sleeve hangs below the arm, and an estimator sees neither.
-        hem: how far down a skirt hangs: 1 at the knees, 2 at the ankles; 0 without one.
+        hem: how far down a skirt hangs: 1 at the knees, 2 at the ankles; `NO_HEM` without one.
     """
 
     keypoints: npt.NDArray[np.float64]
@@ -65,7 +69,7 @@ class Body:
     torso_length: float
     radii: Mapping[Part, float]
     off_middle: Mapping[Part, float] = field(default_factory=dict)
-    hem: float = 0.0
+    hem: float = NO_HEM
 
     @cached_property
     def neck(self) -> npt.NDArray[np.float64]:

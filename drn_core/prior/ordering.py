@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body
+from drn_core.prior.body import NO_HEM, Body
 from drn_core.prior.geometry import Array
 from drn_core.prior.parts import LIMBS, NUM_PARTS, SEGMENTS, Layer, Part
 from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX
@@ -64,7 +64,7 @@ def layer_depths(body: Body, depth: Array) -> npt.NDArray[np.float32]:
             result[:, limb.upper_layer] = 0.4 * root + 0.6 * middle + _ARM_BIAS
             result[:, limb.lower_layer] = 0.3 * middle + 0.7 * tip + _ARM_BIAS
         else:
-            if body.hem > 0.0:  # legs stay behind their skirt
+            if body.hem > NO_HEM:  # legs stay behind their skirt
                 middle, tip = np.maximum(middle, 0.0), np.maximum(tip, 0.0)
             knee = middle + _LEG_BIAS
             result[:, limb.upper_layer] = np.where(knee < 0, knee, 0.01 + 0.005 * (middle + tip) / 2)

@@ -15,6 +15,7 @@ from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_
 from drn_core.prior.face_mirror import fill_mirrored
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
+from drn_core.prior.ordering import keep_hidden, keep_shown, layer_depths, stable_orders
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation, segment_layers
 from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
@@ -113,6 +114,19 @@ class PersonLayers:
             for layer in (limb.layers if part == limb.parts[0] else (limb.lower_layer,))
         )  # fmt: skip
         return (*self.hidden_layers, *lengthened)
+
+    def drawing_orders(self, depth: npt.NDArray[np.floating[Any]], reference: int) -> npt.NDArray[np.int64]:
+        """Sort the sheets back to front in every frame of a motion, as the photo shows them where it begins.
+
+        Args:
+            depth: (T, 33) depth of the joints, pixels of the photo.
+            reference: the frame that is laid onto the photo.
+
+        Returns:
+            (T, 9) layer ids, back to front.
+        """
+        depths = keep_shown(layer_depths(self.body, depth), self.shown_layers, reference)
+        return stable_orders(keep_hidden(depths, self.hidden_layers, reference))
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -12,13 +12,12 @@ from torch import Tensor
 from drn_core import ops
 from drn_core.prior.geometry import Array
 from drn_core.prior.head import head_affine, head_turn
-from drn_core.prior.ordering import keep_hidden, keep_shown, layer_depths, part_depths, stable_orders
+from drn_core.prior.ordering import part_depths
 from drn_core.prior.person import PersonLayers
+from drn_core.prior.stillness import Stillness
 from drn_core.prior.transforms import part_transforms
 from drn_core.prior.uncut import CutOut, UncutPerson
 
-# A torso is about 1 / 2.6 of a standing person.
-_TORSOS, _UNIT_HEIGHT = 2.6, 512
 # At a bent joint before the trunk three sheets lie on each other; deeper ones are covered.
 _NUM_PEELS = 3
 
@@ -116,14 +115,13 @@ class PriorRenderer:
     def _in_own_pose(self, cut_out: CutOut) -> UncutPerson:
         """Compare the photo's person with the sheets in its own pose, in the order that motions begin with."""
         person, body = self._person, self._person.body
-        depths = keep_shown(layer_depths(body, body.depth[None]), person.shown_layers, 0)
-        order = stable_orders(keep_hidden(depths, person.hidden_layers, 0))[0]
+        order = person.drawing_orders(body.depth[None], reference=0)[0]
         joints = body.keypoints if person.photo_joints is None else person.photo_joints
         frame = self.pose(joints, body.depth, order)
         anew = np.unique(person.mesh.triangles[np.isin(person.mesh.triangle_layer, person.hidden_layers)]).astype(
             np.int64
         )
-        return UncutPerson(cut_out, frame, anew, body.torso_length * _TORSOS / _UNIT_HEIGHT)
+        return UncutPerson(cut_out, frame, anew, Stillness.of(body))
 
     @property
     def person(self) -> PersonLayers:

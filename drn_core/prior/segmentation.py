@@ -9,14 +9,14 @@ from itertools import permutations, product
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.body import NO_HEM, Body, BodyFields, measure_fields, middle_bones
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
-from drn_core.prior.skirt import NO_HEM, find_hem, skirt_mask, under_hem
+from drn_core.prior.skirt import find_hem, skirt_masks
 from drn_core.prior.strays import blurred_rim, give, give_away, return_islands, return_slivers, take_own_colour
 from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
 
@@ -212,9 +212,9 @@ def _with_skirt(body: Body, points: Field, owned: dict[Layer, Mask], person: Mas
     body = replace(body, hem=find_hem(body, cloth))
     if body.hem == NO_HEM:
         return body, np.zeros_like(person)
-    skirt = skirt_mask(body, cloth, points, rgb)
+    skirt, under = skirt_masks(body, cloth, points, rgb)
     give(owned, Layer.TORSO, skirt)
-    return body, under_hem(body, skirt, points)
+    return body, under
 
 
 def _limb_masks(

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.body import NO_HEM, Body, BodyFields, measure_fields, middle_bones
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.parts import LIMB_OF, LIMBS, NUM_PARTS, Layer, Limb, Part
-from drn_core.prior.skirt import NO_HEM, skirt_share, skirt_weights
+from drn_core.prior.skirt import skirt_share, skirt_weights
 
 __all__ = ["LayerMesh", "join_meshes", "mesh_layer", "skin_weights"]
 

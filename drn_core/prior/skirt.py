@@ -11,21 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import Body
+from drn_core.prior.body import NO_HEM, Body
 from drn_core.prior.cloth import eroded, looks_like
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.parts import LIMBS, NUM_PARTS, RADII, Part
 
-__all__ = ["NO_HEM", "find_hem", "skirt_mask", "skirt_share", "skirt_weights", "under_hem"]
+__all__ = ["find_hem", "skirt_masks", "skirt_share", "skirt_weights"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float64]
 
 _LEGS = tuple(limb for limb in LIMBS if not limb.is_arm)
-
-NO_HEM = 0.0
-"""Level of the hem of somebody without a skirt."""
 
 # Levels run along the legs: 0 at the hips, 1 at the knees, 2 at the ankles. A crotch is closed by any garment; what is
 # seen to be closed from the first of these levels on, over the second share of a thigh and the third of the way to the
@@ -147,7 +144,7 @@ def find_hem(body: Body, cloth: Mask) -> float:
     hip, _, ankle = _joints(body).mean(0)
     down = unit(ankle - hip)
     levels = np.arange(_BELOW_CROTCH, 2.0 + _STEP / 2, _STEP)
-    sides = [(left, right) for left, right in zip(*(_at_level(line, levels) for line in _joints(body)), strict=True)]
+    sides = list(zip(*(_at_level(line, levels) for line in _joints(body)), strict=True))
     last, closed = -1, 0
     for index, (left, right) in enumerate(sides):
         half_width = float(np.interp(levels[index], (0.0, 1.0, 2.0), _HALF_WIDTHS)) * body.torso_length
@@ -163,27 +160,26 @@ def find_hem(body: Body, cloth: Mask) -> float:
     return float(levels[last]) if is_cut or widths[-1] < (1.0 - _STEP_IN) * max(widths) else NO_HEM
 
 
-def skirt_mask(body: Body, cloth: Mask, points: npt.NDArray[np.float32], rgb: UInt8) -> Mask:
-    """Return (H, W) the pixels of the skirt of a body with a hem.
+def skirt_masks(body: Body, cloth: Mask, points: npt.NDArray[np.float32], rgb: UInt8) -> tuple[Mask, Mask]:
+    """Find the skirt of a body with a hem.
 
     Args:
         body: the body.
         cloth: (H, W) the person's pixels without the arms'.
         points: (H, W, 2) the pixels' places.
         rgb: (H, W, 3); at the hem, cloth is told from legs by its colour.
+
+    Returns:
+        (H, W) the skirt's pixels; (H, W) those under which the legs are continued, with their own colours.
     """
     level = _levels(body, points)
     core = cloth & (level > 0.0) & (level < body.hem - _HEM_ABOVE)
     edge = cloth & (level >= body.hem - _HEM_ABOVE) & (level < body.hem + _HEM_BELOW)
     legs = cloth & (level >= body.hem + _HEM_BELOW) & (level < body.hem + _LEG_BELOW)
-    if not (core.any() and legs.any() and edge.any()):
-        return np.asarray(core | (edge & (level < body.hem)))
-    return np.asarray(core | (edge & looks_like(rgb, eroded(core), eroded(legs), edge)))
-
-
-def under_hem(body: Body, skirt: Mask, points: npt.NDArray[np.float32]) -> Mask:
-    """Return (H, W) the pixels of a skirt under which the legs are continued, with their own colours."""
-    return np.asarray(skirt & (_levels(body, points) > body.hem - _CONTINUED))
+    is_told_by_colour = core.any() and legs.any() and edge.any()
+    lowest = looks_like(rgb, eroded(core), eroded(legs), edge) if is_told_by_colour else edge & (level < body.hem)
+    skirt = core | lowest
+    return skirt, skirt & (level > body.hem - _CONTINUED)
 
 
 def skirt_share(body: Body, points: npt.NDArray[np.float32]) -> Float:

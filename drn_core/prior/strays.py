@@ -141,9 +141,8 @@ def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rg
             continue
         to_arm, to_trunk = colour_distance(rgb, inner), colour_distance(rgb, trunk)
         alike = rim & (to_arm < _NEARER * to_trunk) & (to_trunk > _LEAST_STEP)
-        whole = cv2.morphologyEx(
-            (alike | arm).astype(np.uint8), cv2.MORPH_OPEN, kernel
-        )  # a rim lies on, spikes stick out
+        # a rim lies on the arm, spikes stick out
+        whole = cv2.morphologyEx((alike | arm).astype(np.uint8), cv2.MORPH_OPEN, kernel)
         _, labels = cv2.connectedComponents(whole | arm.astype(np.uint8), connectivity=4)
         give(owned, layer, alike & (whole > 0) & np.isin(labels, np.unique(labels[arm])))
 

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from drn_core.prior.stillness import Stillness
+
 if TYPE_CHECKING:
     from drn_core.prior.render import PriorFrame
 
@@ -22,9 +24,8 @@ __all__ = ["CutOut", "UncutPerson"]
 UInt8 = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 
-# Motion in pixels of a 512-pixel-high person up to which a sheet counts as unmoved, and from which as moved.
-_STILL, _MOVED = 0.75, 2.5
-# Around what has moved the sheets are shown as far as this, in the same pixels: the rim of an arm stays on nothing.
+# Around what has moved the sheets are shown as far as this, in pixels of a 512-pixel-high person: the rim of an arm
+# stays on nothing.
 _RIM = 6.0
 # Motion is judged on every n-th pixel.
 _STRIDE = 4
@@ -50,14 +51,15 @@ class UncutPerson:
         cut_out: the person in the photo.
         own: the sheets in the photo's own pose.
         made_anew: (N,) the vertices of limbs that the photo hides; what it shows of them is in no sheet.
-        unit_px: size of a pixel of a 512-pixel-high person.
+        stillness: the scale that motion is judged on.
     """
 
-    def __init__(self, cut_out: CutOut, own: PriorFrame, made_anew: npt.NDArray[np.int64], unit_px: float) -> None:
+    def __init__(
+        self, cut_out: CutOut, own: PriorFrame, made_anew: npt.NDArray[np.int64], stillness: Stillness
+    ) -> None:
         self._alpha, self._foreground = cut_out.alpha, np.ascontiguousarray(cut_out.foreground)
-        unit = max(unit_px, 0.5)
-        self._limits = _STILL * unit, _MOVED * unit
-        reach = 2 + round(_RIM * unit / _STRIDE)  # two more: blur and enlargement spread what is left
+        self._stillness = stillness
+        reach = 2 + round(_RIM * stillness.unit_px / _STRIDE)  # two more: blur and enlargement spread what is left
         self._kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
         ys, xs = np.nonzero(cut_out.alpha > 0.0)
         top, left, bottom, right = int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1
@@ -101,18 +103,16 @@ class UncutPerson:
     def _share(self, frame: PriorFrame) -> Float:
         """How far each place of the person (on every `_STRIDE`-th pixel) is as in the photo, in [0, 1]."""
         layer, flow = self._sampled(frame)
-        still = self._stillness(flow[0] - self._flow[0], flow[1] - self._flow[1])
+        still = self._unmoved(flow[0] - self._flow[0], flow[1] - self._flow[1])
         still[layer != self._layer] = 0.0
         if not still[layer >= 0].any():  # room beside a person who has moved
             return np.zeros_like(still)
         moved = frame.target_xy[self._made_anew] - self._anew_xy
-        still[self._is_in_no_sheet] *= self._stillness(*moved.T).min(initial=1.0)
+        still[self._is_in_no_sheet] *= self._unmoved(*moved.T).min(initial=1.0)
         return np.asarray(cv2.blur(cv2.erode(still, self._kernel), (3, 3)), np.float32)
 
-    def _stillness(self, dx: Float, dy: Float) -> Float:
-        """1 for what has not moved, 0 for what has."""
-        low, high = self._limits
-        return np.asarray(np.clip((high - np.sqrt(dx * dx + dy * dy)) / (high - low), 0.0, 1.0), np.float32)
+    def _unmoved(self, dx: Float, dy: Float) -> Float:
+        return np.asarray(self._stillness.share(np.sqrt(dx * dx + dy * dy)), np.float32)
 
     def _sampled(self, posed: PriorFrame) -> tuple[npt.NDArray[np.int8], Float]:
         """Front-most layer (h, w) and its flow (2, h, w) on every `_STRIDE`-th pixel of the person's part."""

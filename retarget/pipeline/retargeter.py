@@ -13,7 +13,6 @@ import torch
 
 from drn_core.model.crops import CropBox, track_crop_boxes
 from drn_core.model.records import DRNOutput
-from drn_core.prior.ordering import keep_hidden, keep_shown, layer_depths, stable_orders
 from drn_core.prior.render import PriorFrame, PriorRenderer, pose_vertices
 from drn_core.prior.surface import SurfaceMotion
 from drn_core.prior.uncut import CutOut
@@ -185,9 +184,7 @@ class Retargeter:
         if person.photo_joints is not None:
             pose = replace(pose, keypoints=person.photo_joints.astype(np.float32))
         transferred = transfer_track(pose, track, self._transfer, drawn=person.body.keypoints)
-        depths = layer_depths(person.body, transferred.depth)
-        depths = keep_shown(depths, person.shown_layers, transferred.reference_index)
-        orders = stable_orders(keep_hidden(depths, person.hidden_layers, transferred.reference_index))
+        orders = person.drawing_orders(transferred.depth, transferred.reference_index)
         surface = None
         if driver is not None and self._transfer.surface:
             surface = read_surface_motion(driver, track, transferred, person, progress)

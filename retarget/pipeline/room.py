@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from drn_core.prior.person import PersonLayers
 from drn_core.prior.render import PriorFrame, pose_vertices
+from drn_core.prior.stillness import Stillness
 from retarget.pipeline.source import SourceModel
 from retarget.records import FloatArray, UInt8Array
 
@@ -15,8 +16,6 @@ __all__ = ["SourceRoom"]
 
 # Alpha up to which the photo shows pure background, and from which it shows none.
 _CLEAR, _OPAQUE = 0.02, 0.9
-# Displacement in pixels of a 512-pixel-high person up to which an edge counts as unmoved, and from which as moved.
-_STILL, _MOVED = 0.75, 2.5
 # Window in which the motion of what is nearest is judged away from the person, in windows of that beside it.
 _FAR = 9
 # The motion field is judged on every n-th pixel.
@@ -41,9 +40,8 @@ class SourceRoom:
         self._box = (int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1) if len(ys) else (0, 0, 0, 0)
         self._redrawn = source.person.redrawn_layers  # their flow doesn't point into the photo
         self._origin_xy = np.array(source.person.origin_xy, np.float32)
-        unit = source.person.body.torso_length * 2.6 / 512  # a torso is about 1 / 2.6 of a standing person
-        self._limits = (_STILL * max(unit, 0.5), _MOVED * max(unit, 0.5))
-        self._reach = max(3, 2 * round(6 * max(unit, 0.5) / _STRIDE * 2) + 1)
+        self._stillness = Stillness.of(source.person.body)
+        self._reach = max(3, 2 * round(6 * self._stillness.unit_px / _STRIDE * 2) + 1)
         self._nearest = _NearestVertices(source.person, (source.plate.shape[0], source.plate.shape[1]))
 
     def at(self, time_seconds: float, person: PriorFrame) -> UInt8Array:
@@ -51,7 +49,7 @@ class SourceRoom:
         y0, x0, y1, x1 = self._box
         if y1 <= y0:
             return self._filled
-        weight = self._stillness(person)
+        weight = self._unmoved(person)
         if weight is None:
             return self._filled
         picture = self._filled.copy()
@@ -63,7 +61,7 @@ class SourceRoom:
     def close(self) -> None:
         """Nothing to free."""
 
-    def _stillness(self, person: PriorFrame) -> FloatArray | None:
+    def _unmoved(self, person: PriorFrame) -> FloatArray | None:
         """(H, W) share of unmoved person among the person's pixels nearest to each pixel; None where all has moved."""
         y0, x0 = person.window[:2]
         layer = person.raster.layer[0, 0, ::_STRIDE, ::_STRIDE].numpy()
@@ -71,8 +69,7 @@ class SourceRoom:
         flow = person.raster.flow[0, 0, :, ::_STRIDE, ::_STRIDE].numpy()
         offset = self._origin_xy - np.array([x0, y0], np.float32)
         motion = np.hypot(flow[0] + offset[0], flow[1] + offset[1])
-        low, high = self._limits
-        ramp = np.clip((high - motion) / (high - low), 0.0, 1.0) * is_seen
+        ramp = self._stillness.share(motion) * is_seen
         if not ramp.any():
             return None
         height, width = self._filled.shape[:2]
@@ -91,7 +88,7 @@ class SourceRoom:
         )
         share = np.where(np.maximum(near_seen, far_seen) > 1e-3, share, still.sum() / seen.sum())
         moved = np.hypot(*(person.target_xy - self._nearest.rest_xy).T)
-        share = np.minimum(share, self._nearest.least(np.clip((high - moved) / (high - low), 0.0, 1.0), self._reach))
+        share = np.minimum(share, self._nearest.least(self._stillness.share(moved), self._reach))
         return np.asarray(cv2.resize(share * share, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
