@@ -15,7 +15,7 @@ from drn_core.prior.cloth import fill_garment, fill_plain
 from drn_core.prior.face_mirror import hidden_head
 from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
-from drn_core.prior.person import PersonLayers, build_person
+from drn_core.prior.person import PersonLayers
 from drn_core.prior.render import PriorRenderer
 from drn_core.prior.segmentation import (
     Segmentation,
@@ -58,11 +58,6 @@ def _straightened(points: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def drawn() -> Figure:
     return figure(_clasped())
-
-
-@pytest.fixture(scope="module")
-def person(drawn: Figure) -> PersonLayers:
-    return build_person(drawn.source)
 
 
 @pytest.fixture(scope="module")

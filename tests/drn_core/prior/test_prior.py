@@ -16,16 +16,6 @@ from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SIZE_HW, SKIN, Figure, figure, joints, raise_left_arm
 
 
-@pytest.fixture(scope="module")
-def drawn() -> Figure:
-    return figure()
-
-
-@pytest.fixture(scope="module")
-def person(drawn: Figure) -> PersonLayers:
-    return build_person(drawn.source)
-
-
 def _without_left_arm(drawn: Figure) -> SourceImage:
     """The figure with its left arm behind its back, where an estimator guesses it."""
     keypoints, confidence, alpha = drawn.pose.keypoints.copy(), drawn.pose.confidence.copy(), drawn.alpha.copy()

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from drn_core.prior.body import Body, measure_body
+from drn_core.prior.body import NO_HEM, Body, measure_body
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.parts import Layer, Part
 from drn_core.prior.person import build_person
 from drn_core.prior.render import PriorRenderer, pose_vertices
 from drn_core.prior.segmentation import pixel_grid, segment_layers
-from drn_core.prior.skirt import NO_HEM, find_hem, skirt_weights
+from drn_core.prior.skirt import find_hem, skirt_weights
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SIZE_HW, Figure, figure, joints
 

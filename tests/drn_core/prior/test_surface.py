@@ -27,11 +27,6 @@ def drawn() -> Figure:
     return Figure(rgb, plain.alpha, plain.pose)
 
 
-@pytest.fixture(scope="module")
-def person(drawn: Figure) -> PersonLayers:
-    return build_person(drawn.source)
-
-
 def order_of(person: PersonLayers) -> np.ndarray:
     return stable_orders(layer_depths(person.body, DEPTH[None]))[0]
 

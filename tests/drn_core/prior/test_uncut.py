@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import pytest
 import torch
 
 from drn_core.prior.ordering import layer_depths, stable_orders
@@ -19,16 +18,6 @@ from tests.helpers.figure import SIZE_HW, Figure, figure, joints, raise_left_arm
 
 BEHIND = np.full((*SIZE_HW, 3), (30, 200, 90), np.uint8)
 ELBOW, WRIST = JOINT_INDEX["left_elbow"], JOINT_INDEX["left_wrist"]
-
-
-@pytest.fixture(scope="module")
-def drawn() -> Figure:
-    return figure()
-
-
-@pytest.fixture(scope="module")
-def person(drawn: Figure) -> PersonLayers:
-    return build_person(drawn.source)
 
 
 def _expected(drawn: Figure) -> np.ndarray:
