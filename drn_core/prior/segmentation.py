@@ -142,16 +142,21 @@ def _claim_by_front_arm(
     wrist: Mask,
     person: Mask,
     rgb: UInt8,
-) -> None:
-    """Give an arm before other sheets what lies within its traced outline, and its hand."""
+) -> Mask:
+    """Give an arm before other sheets what lies within its traced outline, and its hand.
+
+    Returns:
+        (H, W) what is cloth beside its bare skin.
+    """
     twin = LIMBS[limb.twin]
-    hand = cut_hand(limb, fields, near, wrist, outline.lower, person, rgb)
-    lower = (outline.lower & (near[limb.lower_layer] <= near[twin.lower_layer])) | hand
+    cut = cut_hand(limb, fields, near, wrist, outline.lower, person, rgb)
+    lower = (outline.lower & ~cut.cloth & (near[limb.lower_layer] <= near[twin.lower_layer])) | cut.hand
     upper = outline.upper & ~lower & ~owned[twin.lower_layer]
     lost = (owned[limb.upper_layer] | owned[limb.lower_layer]) & ~upper & ~lower
     give(owned, limb.lower_layer, lower)
     give(owned, limb.upper_layer, upper)
-    give_away(owned, limb, lost, near, fields, rgb)
+    give_away(owned, limb, lost, cut.cloth, near, fields, rgb)
+    return cut.cloth
 
 
 def _yield_to_trunk(owned: dict[Layer, Mask], limb: Limb, near: Mapping[Layer, Field]) -> None:
@@ -302,16 +307,16 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
     for limb in LIMBS:
         if limb.is_arm and not is_arm_in_front(body, limb):
             _yield_to_trunk(owned, limb, near)
+    cloth = {}
     for index, outline in outlines.items():
         limb = LIMBS[index]
         wrist = joint_disc(points, body, limb.tip, outline.half_widths[1])
-        _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
+        cloth[limb.lower_layer] = _claim_by_front_arm(owned, limb, outline, fields, near, wrist, person, rgb)
     if outlines:
         return_slivers(body, owned, near, fields)
         return_islands(body, owned, near)
-    take_own_colour(owned, body, fields, rgb)
+    take_own_colour(owned, body, fields, rgb, cloth)
     mirror = _free_face(body, fields, points, owned, person, rgb)
-    expected, seen = _areas(body, fields, owned)
     body, under = _with_skirt(body, points, owned, person, rgb)
     wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)
     masks = {Layer.TORSO: (wanted, trusted)}

@@ -41,21 +41,23 @@ _NEAR_TRUNK = 1.5
 
 
 def give_away(
-    owned: dict[Layer, Mask], limb: Limb, lost: Mask, near: Mapping[Layer, Field], fields: BodyFields, rgb: UInt8
-) -> None:
+    owned: dict[Layer, Mask], limb: Limb, lost: Mask, cloth: Mask, near: Mapping[Layer, Field], fields: BodyFields,
+    rgb: UInt8,
+) -> None:  # fmt: skip
     """Give to the trunk what lies beyond an arm's outline, unless it is of the hand or hangs together with nothing.
 
     Args:
         owned: changed in place.
         limb: the arm.
         lost: (H, W) pixels that were the arm's and lie beyond its outline.
+        cloth: (H, W) pixels that look like cloth, not like the hand.
         near: distance to each sheet.
         fields: distances to the parts. What is nearer to the hand than to the forearm may be fingers, that reach far.
         rgb: (H, W, 3); what is near the hand but looks like the trunk is cloth beside it.
     """
     hand = owned[limb.lower_layer] & (fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
     palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
-    cloth = looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand)
+    cloth = lost & hand & (cloth | looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand))
     trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     for piece in (cloth, lost & ~hand):
         _, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
@@ -119,7 +121,9 @@ def return_islands(body: Body, owned: dict[Layer, Mask], near: Mapping[Layer, Fi
         give(owned, layer, specks & touching & is_nearest)
 
 
-def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rgb: UInt8) -> None:
+def take_own_colour(
+    owned: dict[Layer, Mask], body: Body, fields: BodyFields, rgb: UInt8, cloth: Mapping[Layer, Mask]
+) -> None:
     """Give to an arm what touches it of the trunk beside it and has its colour: cut by distance alone, a rim remains.
 
     A rim lies along the arm; what would stick out of it is a print that happens to have its colour.
@@ -129,6 +133,7 @@ def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rg
         body: the body, measured on this picture.
         fields: distances to its parts.
         rgb: (H, W, 3).
+        cloth: per sheet, (H, W) what is known to be cloth beside bare skin; sheets may be missing.
     """
     reach, breadth = (2 * round(size * body.torso_length) + 1 for size in (_RIM, _SLIVER))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (breadth, breadth))
@@ -136,6 +141,7 @@ def take_own_colour(owned: dict[Layer, Mask], body: Body, fields: BodyFields, rg
         arm = owned[layer]
         beside = cv2.dilate(arm.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
         rim = beside & owned[Layer.TORSO] & (fields.along_trunk > _BELOW_SHOULDER)
+        rim &= ~cloth.get(layer, np.zeros_like(rim))
         inner, trunk = eroded(arm), owned[Layer.TORSO] & ~beside
         if not (rim.any() and inner.any() and trunk.any()):
             continue

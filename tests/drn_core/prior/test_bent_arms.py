@@ -13,6 +13,7 @@ import torch
 from drn_core.prior.body import measure_body, measure_fields, middle_bones
 from drn_core.prior.cloth import fill_garment, fill_plain
 from drn_core.prior.face_mirror import hidden_head
+from drn_core.prior.hands import cut_hand
 from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import PersonLayers
@@ -25,6 +26,7 @@ from drn_core.prior.segmentation import (
 )
 from drn_core.prior.strays import blurred_rim, give_away, return_islands, take_own_colour
 from drn_core.prior.transforms import part_transforms
+from drn_core.prior.trunk import joint_disc
 from drn_core.skeleton import JOINT_INDEX
 from tests.helpers.figure import ROOM, SHIRT, SIZE_HW, SKIN, Figure, figure, joints
 
@@ -224,7 +226,7 @@ def test_a_rim_of_the_arm_does_not_stay_on_the_trunk(drawn: Figure, segmentation
     rim = forearm & ~(cv2.erode(forearm.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     owned = dict(segmentation.owned)
     owned[Layer.LEFT_LOWER_ARM], owned[Layer.TORSO] = forearm & ~rim, owned[Layer.TORSO] | rim
-    take_own_colour(owned, body, fields, drawn.rgb)
+    take_own_colour(owned, body, fields, drawn.rgb, {})
     beside_shirt = rim & (cv2.dilate(segmentation.owned[Layer.TORSO].astype(np.uint8), np.ones((5, 5))) > 0)
     is_skin = np.abs(drawn.rgb.astype(int) - SKIN).max(-1) < 8
     assert (beside_shirt & is_skin).sum() > 25
@@ -242,7 +244,7 @@ def test_cloth_beside_a_hand_goes_to_the_trunk(drawn: Figure, segmentation: Segm
     rgb = np.where((arm | fingers)[..., None], SKIN, SHIRT).astype(np.uint8)
     owned = {layer: np.zeros_like(arm) for layer in Layer}
     owned[LEFT_ARM.lower_layer], owned[Layer.TORSO] = arm | lost, ~arm & ~lost
-    give_away(owned, LEFT_ARM, lost, _near(fields), fields, rgb)
+    give_away(owned, LEFT_ARM, lost, np.zeros_like(lost), _near(fields), fields, rgb)
     assert (lost & fingers).sum() > 50
     assert (lost & ~fingers).sum() > 50
     assert owned[LEFT_ARM.lower_layer][fingers].mean() > 0.9
@@ -260,9 +262,26 @@ def test_a_print_of_the_arms_colour_does_not_stick_out_of_it(drawn: Figure, segm
     stripe &= segmentation.owned[Layer.TORSO]
     rgb = np.where(stripe[..., None], SKIN, drawn.rgb).astype(np.uint8)
     owned = dict(segmentation.owned)
-    take_own_colour(owned, segmentation.body, fields, rgb)
+    take_own_colour(owned, segmentation.body, fields, rgb, {})
     assert stripe.sum() > 20
     assert owned[Layer.TORSO][stripe].mean() > 0.7
+
+
+@pytest.mark.parametrize("print_reach", [1.0, 1.2])
+def test_a_print_beside_a_hand_is_not_the_hands(segmentation: Segmentation, print_reach: float) -> None:
+    pale, skin, black = (190, 182, 172), (190, 140, 115), (45, 48, 50)
+    points = pixel_grid(SIZE_HW)
+    fields = measure_fields(segmentation.body, points)
+    hand, forearm = (fields.parts[LEFT_ARM.parts[i]] for i in (2, 1))
+    is_print, is_bare = hand < print_reach, (hand < 0.5) | (forearm < 0.5)
+    is_print[125:150, 150:210] = True  # the same print where no hand is
+    rgb = np.where(is_bare[..., None], skin, np.where(is_print[..., None], pale, black)).astype(np.uint8)
+    wrist = joint_disc(points, segmentation.body, LEFT_ARM.tip, 11.0)
+    cut = cut_hand(LEFT_ARM, fields, _near(fields), wrist, forearm < 0.5, np.ones(SIZE_HW, bool), rgb)
+    assert not (cut.hand & ~is_bare).any()
+    assert cut.hand[is_bare & (hand < 0.4)].mean() > 0.8
+    assert cut.cloth[is_print & ~is_bare & (hand < 0.9)].mean() > 0.95
+    assert not (cut.cloth & is_bare).any()
 
 
 class TestBlurredHand:
