@@ -13,7 +13,7 @@ import numpy as np
 
 from retarget.records import UInt8Array
 
-__all__ = ["shrink", "shrunk_part"]
+__all__ = ["resized_part", "shrink"]
 
 _AREA_BELOW: Final = 0.5
 """Scale under which shrinking averages over areas; above it interpolation sees every pixel, at a third of the time."""
@@ -37,15 +37,15 @@ def shrink(picture: UInt8Array, size_wh: tuple[int, int]) -> UInt8Array:
     return np.asarray(cv2.resize(picture, size_wh, interpolation=interpolation), np.uint8)
 
 
-def shrunk_part(
+def resized_part(
     picture: UInt8Array, area: tuple[int, int, int, int], size_hw: tuple[int, int], *, is_grey: bool = False
 ) -> UInt8Array:
-    """Return a part of a smaller copy without making the whole.
+    """Return a part of a copy of another size without making the whole.
 
     Args:
         picture: (H, W, 3) uint8.
         area: (y0, x0, y1, x1), half-open, the part in pixels of the copy.
-        size_hw: (height, width) of the whole copy, no larger than the picture.
+        size_hw: (height, width) of the whole copy.
         is_grey: return grey levels.
 
     Returns:
