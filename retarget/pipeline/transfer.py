@@ -43,6 +43,14 @@ _FRAME_SLACK: Final = 0.02
 _ANKLES: Final = (JOINT_INDEX["left_ankle"], JOINT_INDEX["right_ankle"])
 _KNEES: Final = (JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"])
 
+_ARM_CARRIERS: Final = {
+    bone: carrier
+    for bone, (joint, _) in enumerate(CHAINS)
+    for carrier, (_, end) in enumerate(CHAINS)
+    if end == joint and JOINT_NAMES[joint].endswith(("elbow", "wrist"))
+}
+"""Bones of forearms and hands, and the bone that each hangs from."""
+
 
 @dataclass(frozen=True)
 class TransferredTrack:
@@ -202,10 +210,8 @@ def transfer_track(
     relative_scale = size / size[reference]
     ratios, body_ratio = _bone_ratios(source, track, reference, relative_scale, config)
     driven = _rotate(bone_vectors(track.keypoints), ratios.angle) * ratios.length[:, None]
-    photo = bone_vectors(source.keypoints)
     follows = _held_weight(bone_confidence(track.confidence), 0.1 * rate)
-    held = photo[None] * relative_scale[:, None, None]
-    vectors = follows[..., None] * driven + (1 - follows[..., None]) * held
+    vectors = _with_held(driven, follows, bone_vectors(source.keypoints), relative_scale)
     vectors, stretched = _limit_stretch(
         vectors, bone_vectors(source.keypoints if drawn is None else drawn), relative_scale, config.stretch_limit
     )
@@ -218,6 +224,23 @@ def transfer_track(
         keypoints.astype(np.float32), depth.astype(np.float32), confidence.astype(np.float32),
         relative_scale.astype(np.float32), reference, warnings,
     )  # fmt: skip
+
+
+def _with_held(driven: Array, follows: Array, photo: Array, relative_scale: Array) -> Array:
+    """Bones (T, N, 2) as driven, and as in the photo where the driver doesn't show them.
+
+    Forearms and hands are held at their joint: a hand that leaves the picture goes on hanging from its forearm. All
+    other bones keep the photo's direction: legs go on standing under a body that bends.
+    """
+    vectors = np.empty_like(driven)
+    for bone in range(driven.shape[1]):
+        held = photo[bone] * relative_scale[:, None]
+        carrier = _ARM_CARRIERS.get(bone)
+        if carrier is not None:
+            held = _rotate(held, _angles(vectors[:, carrier]) - _angles(photo[carrier]))
+        share = follows[:, bone, None]
+        vectors[:, bone] = share * driven[:, bone] + (1 - share) * held
+    return vectors
 
 
 def _limit_stretch(

@@ -101,6 +101,17 @@ def test_a_driver_without_legs_leaves_them_standing_and_says_so() -> None:
     assert result.keypoints[:, 25:] == pytest.approx(np.broadcast_to(joints()[25:], (10, 8, 2)), abs=1.0)
 
 
+def test_a_hand_that_the_driver_does_not_show_hangs_from_its_forearm() -> None:
+    track = track_of(_swing())
+    hand = [JOINT_INDEX[f"left_{name}"] for name in ("pinky", "index", "thumb")]
+    confidence, keypoints = track.confidence.copy(), track.keypoints.copy()
+    confidence[:, hand] = 0.0
+    keypoints[:, hand] += 300
+    unseen = dataclasses.replace(track, confidence=confidence, keypoints=keypoints)
+    result = transfer_track(_pose(joints()), unseen)
+    assert result.keypoints[:, hand] == pytest.approx(np.stack(_swing())[:, hand], abs=1.0)
+
+
 def test_a_photo_without_legs_says_so() -> None:
     confidence = np.ones(NUM_JOINTS, np.float32)
     confidence[25:] = 0.0
