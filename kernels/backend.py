@@ -87,7 +87,8 @@ def pick(choice: BackendChoice, *tensors: Tensor | None) -> Backend:
 
 
 def _common_device(tensors: tuple[Tensor | None, ...]) -> str:
-    devices = {tensor.device for tensor in tensors if tensor is not None}
-    if len(devices) != 1:
-        raise DtypeError(f"all tensors of an op have to be on one device, got {', '.join(sorted(map(str, devices)))}")
-    return devices.pop().type
+    devices = [tensor.device for tensor in tensors if tensor is not None]
+    if devices.count(devices[0]) != len(devices):
+        names = ", ".join(sorted({str(device) for device in devices}))
+        raise DtypeError(f"all tensors of an op have to be on one device, got {names}")
+    return devices[0].type

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from torch import Tensor
 
 from kernels.backend import BackendChoice, pick
 from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.reference import blend_warp as reference
 from kernels.sampling_op import define_sampling_op
-from kernels.warp import Padding
+from kernels.warp import PADDINGS, Padding
 
 __all__ = ["blend_warp"]
 
@@ -53,7 +51,7 @@ def blend_warp(
     batch, num_flows, _, height, width = flows.shape
     check_shape("weights", weights, (batch, num_flows, height, width))
     check_sampled(features, flows=flows, weights=weights)
-    check_choice("padding", padding, get_args(Padding))
+    check_choice("padding", padding, PADDINGS)
     if pick(backend, features, flows, weights) == "reference":
         return reference.blend_warp(features, flows, weights, padding == "border")
     return _blend_warp(features, flows, weights, padding == "border")

@@ -27,9 +27,9 @@ def check_shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> Non
         ShapeError: rank or size differ.
     """
     shape = tensor.shape
-    fits = len(shape) == len(expected) and all(
-        isinstance(want, str) or want == size for want, size in zip(expected, shape, strict=True)
-    )
+    fits = len(shape) == len(expected)
+    for want, size in zip(expected, shape, strict=False):
+        fits = fits and (want == size or isinstance(want, str))
     if not fits:
         pattern = ", ".join(str(want) for want in expected)
         raise ShapeError(f"{name}: expected shape ({pattern}), got {tuple(shape)}")
@@ -57,8 +57,9 @@ def check_sampled(features: Tensor, **reals: Tensor) -> None:
         DtypeError: a dtype is another.
     """
     check_dtype("features", features, FEATURE_DTYPES)
+    allowed = (torch.float64 if features.dtype == torch.float64 else torch.float32,)
     for name, tensor in reals.items():
-        check_dtype(name, tensor, (torch.float64 if features.dtype == torch.float64 else torch.float32,))
+        check_dtype(name, tensor, allowed)
 
 
 def check_choice(name: str, value: str, allowed: Collection[str]) -> None:

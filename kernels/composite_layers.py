@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import torch
 from torch import Tensor
 
@@ -13,7 +11,7 @@ from kernels.checks import check_choice, check_dtype, check_shape
 from kernels.errors import ShapeError
 from kernels.rasterize_prior import MAX_COORDINATE, PriorRaster
 from kernels.reference import composite_layers as reference
-from kernels.warp import Interpolation
+from kernels.warp import INTERPOLATIONS, Interpolation
 
 __all__ = ["composite_layers"]
 
@@ -56,7 +54,7 @@ def composite_layers(
 
     Source: Porter and Duff 1984, "over"; Keys 1981 with a = -1/2.
     """
-    check_choice("interpolation", interpolation, get_args(Interpolation))
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
     background = _check_tensors(textures, raster, background, residual_flow)
     chosen = pick(backend, textures, raster.flow, raster.layer, background, residual_flow)
     arguments = (textures, raster.flow, raster.layer, background, residual_flow, interpolation == "bicubic")

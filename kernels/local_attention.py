@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from torch import Tensor
 
 from kernels.backend import BackendChoice, pick
@@ -11,7 +9,7 @@ from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.errors import ShapeError
 from kernels.reference import local_attention as reference
 from kernels.sampling_op import define_sampling_op
-from kernels.warp import Padding
+from kernels.warp import PADDINGS, Padding
 
 __all__ = ["MAX_ATTENTION_SIZE", "local_attention"]
 
@@ -58,7 +56,7 @@ def local_attention(
     if logits.shape[1] not in {size * size for size in range(1, MAX_ATTENTION_SIZE + 1, 2)}:
         raise ShapeError(f"logits: expected 1, 9, 25 or 49 channels (an odd k, squared), got {logits.shape[1]}")
     check_sampled(features, flow=flow, logits=logits)
-    check_choice("padding", padding, get_args(Padding))
+    check_choice("padding", padding, PADDINGS)
     if pick(backend, features, flow, logits) == "reference":
         return reference.local_attention(features, flow, logits, padding == "border")
     return _local_attention(features, flow, logits, padding == "border")

@@ -11,10 +11,13 @@ from kernels.checks import check_choice, check_sampled, check_shape
 from kernels.reference import warp as reference
 from kernels.sampling_op import define_sampling_op
 
-__all__ = ["Interpolation", "Padding", "warp"]
+__all__ = ["INTERPOLATIONS", "PADDINGS", "Interpolation", "Padding", "warp"]
 
 Interpolation = Literal["bilinear", "bicubic"]
 Padding = Literal["border", "zeros"]
+
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 def warp(
@@ -56,8 +59,8 @@ def warp(
     check_shape("features", features, ("B", "C", "Hs", "Ws"))
     check_shape("flow", flow, (features.shape[0], 2, "H", "W"))
     check_sampled(features, flow=flow)
-    check_choice("interpolation", interpolation, get_args(Interpolation))
-    check_choice("padding", padding, get_args(Padding))
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    check_choice("padding", padding, PADDINGS)
     options = (interpolation == "bicubic", padding == "border")
     if pick(backend, features, flow) == "reference":
         return reference.warp(features, flow, *options)

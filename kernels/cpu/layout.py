@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.jit import Array
-from kernels.cpu.memory import allocate
-from kernels.cpu.storage import array_of
+from kernels.cpu.memory import allocate_array
+from kernels.cpu.storage import array_of, tensor_of
 from kernels.cpu.transpose import to_channels_first, to_channels_last
 from kernels.formats import is_texels
 
@@ -19,12 +19,12 @@ __all__ = ["allocate_planes", "allocate_texels", "formatted_as", "from_texels", 
 
 def to_planes(tensor: Tensor) -> Array:
     """View (or copy) as (B, C * H * W), row by row."""
-    return _rows(to_channels_first(tensor), tensor.shape[0])
+    return _rows(array_of(to_channels_first(tensor)))
 
 
 def to_texels(tensor: Tensor) -> Array:
     """View (or copy) as (B, H * W * C), channels last."""
-    return _rows(to_channels_last(tensor).permute(0, 2, 3, 1), tensor.shape[0])
+    return _rows(array_of(to_channels_last(tensor)).transpose(0, 2, 3, 1))
 
 
 def formatted_as(like: Tensor, tensor: Tensor) -> Tensor:
@@ -41,17 +41,17 @@ def from_texels(texels: Tensor, like: Tensor) -> Tensor:
 
 def allocate_planes(shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Array]:
     """Allocate a contiguous (B, C, H, W) result; also returns its memory as (B, C * H * W)."""
-    out = allocate(shape, dtype)
-    return out, _rows(out, shape[0])
+    planes = allocate_array(shape, dtype)
+    return tensor_of(planes, dtype), _rows(planes)
 
 
 def allocate_texels(shape: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Array]:
     """Allocate a channels-last (B, C, H, W) result; also returns its memory as (B, H * W * C)."""
     batch, channels, height, width = shape
-    out = allocate((batch, height, width, channels), dtype)
-    return out.permute(0, 3, 1, 2), _rows(out, batch)
+    texels = allocate_array((batch, height, width, channels), dtype)
+    return tensor_of(texels.transpose(0, 3, 1, 2), dtype), _rows(texels)
 
 
-def _rows(contiguous: Tensor, batch: int) -> Array:
+def _rows(array: Array) -> Array:
     """View as one row per picture; also where there is nothing."""
-    return array_of(contiguous).reshape(batch, math.prod(contiguous.shape[1:]))
+    return array.reshape(len(array), math.prod(array.shape[1:]))

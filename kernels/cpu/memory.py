@@ -16,23 +16,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["allocate", "allocate_zeros", "sum_in_order"]
+from kernels.cpu.jit import Array
+from kernels.cpu.storage import stored_as, tensor_of
+
+__all__ = ["allocate", "allocate_array", "allocate_zeros", "sum_in_order"]
 
 _ALIGNMENT = 64
 _WORTH_KEEPING = 1 << 20
 _MOST_BYTES_KEPT = 256 << 20
-_IDLE_REFERENCES = 3  # the list's, the variable's and the counting call's own
+_IDLE_REFERENCES = 3  # the pair's, the variable's and the counting call's own
 
-_kept: list[np.ndarray[tuple[int], np.dtype[np.uint8]]] = []
+_kept: list[tuple[Array, int]] = []  # bytes, and the first of them that is aligned
 _lock = threading.Lock()
 
 
 def allocate(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Allocate a contiguous result; its content is undefined."""
-    num_bytes = math.prod(shape) * dtype.itemsize
-    raw = _acquire(_rounded(num_bytes + _ALIGNMENT))
-    start = -raw.ctypes.data % _ALIGNMENT
-    return torch.from_numpy(raw[start : start + num_bytes]).view(dtype).view(tuple(shape))
+    return tensor_of(allocate_array(shape, dtype), dtype)
+
+
+def allocate_array(shape: Sequence[int], dtype: torch.dtype) -> Array:
+    """Allocate as `allocate` does, as the array that loops see."""
+    raw, start = _acquire(_rounded(math.prod(shape) * dtype.itemsize + _ALIGNMENT))
+    return np.ndarray(shape, stored_as(dtype), raw, start)
 
 
 def allocate_zeros(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -54,18 +60,23 @@ def _rounded(num_bytes: int) -> int:
     return -(-num_bytes // step) * step
 
 
-def _acquire(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _acquire(num_bytes: int) -> tuple[Array, int]:
     if num_bytes < _WORTH_KEEPING:
-        return np.empty(num_bytes, dtype=np.uint8)
+        return _make(num_bytes)
     with _lock:
         for position in range(len(_kept)):  # enumerate would hold a reference of its own
-            raw = _kept[position]
+            raw, start = _kept[position]
             if raw.size == num_bytes and sys.getrefcount(raw) <= _IDLE_REFERENCES:
                 _kept.append(_kept.pop(position))  # the last used at the end
-                return raw
-        fresh = np.empty(num_bytes, dtype=np.uint8)
+                return raw, start
+        fresh = _make(num_bytes)
         _kept.append(fresh)
-        excess = sum(raw.size for raw in _kept) - _MOST_BYTES_KEPT
+        excess = sum(raw.size for raw, _ in _kept) - _MOST_BYTES_KEPT
         while excess > 0:
-            excess -= _kept.pop(0).size
+            excess -= _kept.pop(0)[0].size
         return fresh
+
+
+def _make(num_bytes: int) -> tuple[Array, int]:
+    raw = np.empty(num_bytes, dtype=np.uint8)
+    return raw, -raw.__array_interface__["data"][0] % _ALIGNMENT

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from llvmlite import ir
 from numba import types
@@ -17,16 +18,48 @@ from torch import Tensor
 
 from kernels.cpu.jit import Array, Four, Integer, inlined
 
-__all__ = ["array_of", "clamp_to_byte", "computed_in", "load", "load_each", "narrow", "round_byte", "store", "widen"]
+__all__ = [
+    "array_of",
+    "clamp_to_byte",
+    "computed_in",
+    "load",
+    "load_each",
+    "narrow",
+    "round_byte",
+    "store",
+    "stored_as",
+    "tensor_of",
+    "widen",
+]
 
 _BITS = {torch.float16: torch.uint16, torch.bfloat16: torch.int16}
+_ELEMENTS = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+    torch.float16: np.uint16,
+    torch.bfloat16: np.int16,
+    torch.uint8: np.uint8,
+    torch.int8: np.int8,
+}
 _FLOAT, _HALF, _WORD, _SHORT, _BYTE = ir.FloatType(), ir.HalfType(), ir.IntType(32), ir.IntType(16), ir.IntType(8)
 
 
 def array_of(tensor: Tensor) -> Array:
     """View a CPU tensor as a numpy array of what `load` and `store` understand; shares memory."""
-    bits = _BITS.get(tensor.dtype)
-    return (tensor.detach() if bits is None else tensor.detach().view(bits)).numpy()
+    # Below autograd an input may still require a gradient, which `numpy` refuses.
+    plain, bits = tensor.detach() if tensor.requires_grad else tensor, _BITS.get(tensor.dtype)
+    return (plain if bits is None else plain.view(bits)).numpy()
+
+
+def tensor_of(array: Array, dtype: torch.dtype) -> Tensor:
+    """View an array of what `load` and `store` understand as a tensor of its dtype; shares memory."""
+    tensor = torch.from_numpy(array)
+    return tensor.view(dtype) if dtype in _BITS else tensor
+
+
+def stored_as(dtype: torch.dtype) -> Any:
+    """Tell numpy's type of the elements of `array_of` a tensor of this dtype."""
+    return _ELEMENTS[dtype]
 
 
 def computed_in(stored: types.Type) -> types.Type:

@@ -11,15 +11,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import torch
 
 __all__ = ["run_bands", "run_rows"]
 
 _BANDS_PER_THREAD = 3
-_lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
 
 
 def run_bands(body: Callable[[int, int], object], length: int, *, grain: int) -> None:
@@ -70,14 +68,14 @@ class _Bands:
         self._next = iter(range(len(edges) - 1))
 
     def run(self, num_threads: int) -> None:
-        others = [future for future in (_submit(self._work) for _ in range(num_threads - 1)) if future is not None]
+        pool, offers = _pool, [_Offer(self._work) for _ in range(num_threads - 1)]
+        pool.open(offers)
         try:
             self._work()
         finally:
-            # Threads that found nothing left, or never started, cost nothing; their errors are ours.
-            for future in others:
-                if not future.cancel():
-                    future.result()
+            errors = pool.close(offers)
+        for error in errors:
+            raise error
 
     def _work(self) -> None:
         # One `next` on a range iterator is atomic under the GIL: no band is taken twice.
@@ -85,22 +83,76 @@ class _Bands:
             self._body(self._edges[band], self._edges[band + 1])
 
 
-def _submit(work: Callable[[], None]) -> Future[None] | None:
-    global _pool  # noqa: PLW0603 - one pool per process, made on first use
-    try:
-        with _lock:
-            if _pool is None:
-                _pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="kernels")
-            return _pool.submit(work)
-    except RuntimeError:  # the interpreter is shutting down: the caller does all the work
-        return None
+class _Offer:
+    """Work that another thread may take on, until it is no longer needed there."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._taken, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()
+        self._error: BaseException | None = None
+
+    def take(self) -> None:
+        """Do the work, unless it was withdrawn."""
+        if not self._taken.acquire(blocking=False):
+            return
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised where the work was offered
+            self._error = error
+        self._done.release()
+
+    def settle(self) -> BaseException | None:
+        """Withdraw the offer, or wait for who has taken it; returns what went wrong there."""
+        if not self._taken.acquire(blocking=False):
+            self._done.acquire()
+        del self._work  # what it refers to is not held until a thread comes across the withdrawn offer
+        return self._error
+
+
+class _Pool:
+    """Threads that wait for offers, started as they are needed.
+
+    An executor of the standard library does the same; handing work to it takes 10 us, and five times that where the
+    caches have just been used up.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[_Offer] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._num_open = self._num_threads = 0
+
+    def open(self, offers: Sequence[_Offer]) -> None:
+        """Let threads of the pool take these offers."""
+        with self._lock:
+            self._num_open += len(offers)
+            while self._num_threads < min(self._num_open, os.cpu_count() or 1):
+                try:
+                    threading.Thread(target=self._serve, name=f"kernels-{self._num_threads}", daemon=True).start()
+                except RuntimeError:  # the interpreter is shutting down: the callers do all the work
+                    break
+                self._num_threads += 1
+        for offer in offers:
+            self._waiting.put(offer)
+
+    def close(self, offers: Sequence[_Offer]) -> list[BaseException]:
+        """Withdraw the offers, or wait for those taken; returns what went wrong."""
+        errors = [offer.settle() for offer in offers]
+        with self._lock:
+            self._num_open -= len(offers)
+        return [error for error in errors if error is not None]
+
+    def _serve(self) -> None:
+        while True:
+            self._waiting.get().take()
 
 
 def _forget_pool() -> None:
     """After a fork the child has none of the parent's threads, and perhaps a lock nobody will release."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    global _pool  # noqa: PLW0603 - one pool per process
+    _pool = _Pool()
 
 
+_pool = _Pool()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)

@@ -122,7 +122,7 @@ def test_memory_serves_pictures_of_about_the_same_size(monkeypatch: pytest.Monke
     monkeypatch.setattr(memory, "_kept", [])
     addresses = {allocate((height, 1000), torch.float32).data_ptr() for height in range(1030, 1150, 7)}
     assert len(addresses) <= 2
-    largest = max(raw.size for raw in memory._kept)
+    largest = max(raw.size for raw, _ in memory._kept)
     assert largest <= 1.15 * 4 * 1150 * 1000
     assert allocate((3, 5, 7), torch.int8).shape == (3, 5, 7)
 
@@ -131,7 +131,7 @@ def test_memory_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_kept", [])
     monkeypatch.setattr(memory, "_MOST_BYTES_KEPT", 8 << 20)
     held = [allocate((3 << 20,), torch.uint8) for _ in range(5)]
-    assert sum(raw.size for raw in memory._kept) <= 8 << 20
+    assert sum(raw.size for raw, _ in memory._kept) <= 8 << 20
     assert len({tensor.data_ptr() for tensor in held}) == 5
 
 
