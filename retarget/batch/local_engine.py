@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Final
 
 from retarget.batch.ledger import Ledger
 from retarget.batch.plan import BatchJob
-from retarget.batch.settings import BatchSettings, default_memory_limit_mb, default_workers
+from retarget.batch.settings import BatchSettings, default_memory_limit_mb, default_threads, default_workers
 from retarget.batch.staging import remove_leftovers
 from retarget.batch.state import BatchState
 from retarget.batch.worker_process import WorkerEvent, WorkerProcess
@@ -82,7 +81,7 @@ class _LocalRun:
         self._ledger = Ledger(state, jobs, settings)
         self._settings = settings
         self._num_workers = min(settings.workers or default_workers(), max(len(jobs), 1))
-        self._num_threads = max(1, (os.cpu_count() or 1) // self._num_workers)
+        self._num_threads = default_threads(self._num_workers)
         self._memory_limit_mb = settings.memory_limit_mb or default_memory_limit_mb(self._num_workers)
         self._events: queue.SimpleQueue[WorkerEvent] = queue.SimpleQueue()
         self._slots: dict[WorkerProcess, _Slot] = {}

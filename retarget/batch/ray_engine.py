@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from retarget.batch.ledger import Ledger
 from retarget.batch.plan import BatchJob
-from retarget.batch.settings import BatchSettings
+from retarget.batch.settings import CPUS_PER_JOB, BatchSettings, threads_of
 from retarget.batch.staging import remove_leftovers
 from retarget.batch.state import BatchState
 from retarget.errors import RetargetError, UsageError
@@ -28,10 +28,11 @@ __all__ = ["run_on_ray"]
 
 _TICK_SECONDS: Final = 0.25
 _STOP_SECONDS: Final = 12.0
-_CPUS_PER_JOB: Final = 2
 _MEMORY_CHECK_SECONDS: Final = 0.5
 _CRASH_EXIT_CODE: Final = 1
-_SHARED_VARIABLES: Final = ("RETARGET_CACHE", "RETARGET_CACHE_GB", "RETARGET_BACKEND")
+_SHARED_VARIABLES: Final = (
+    "RETARGET_CACHE", "RETARGET_CACHE_GB", "RETARGET_BACKEND", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS",
+)  # fmt: skip
 
 
 def run_on_ray(state: BatchState, jobs: list[BatchJob], settings: BatchSettings) -> None:
@@ -201,11 +202,11 @@ class _RayRun:
 
         resources = ray.cluster_resources()
         total = max(1, int(resources.get("CPU", 1)))
-        cpus = min(_CPUS_PER_JOB, max(1, total // (self._settings.workers or 1)))
+        cpus = min(CPUS_PER_JOB, max(1, total // (self._settings.workers or 1)))
         room = self._settings.workers or max(1, total // cpus)
         while len(self._tasks) < room and (job := self._ledger.take()) is not None:
             variables = {name: os.environ[name] for name in _SHARED_VARIABLES if name in os.environ}
-            variables["OMP_NUM_THREADS"] = str(cpus)
+            variables["OMP_NUM_THREADS"] = str(threads_of(cpus))
             limit_mb = self._settings.memory_limit_mb
             task = self._remote.options(
                 num_cpus=cpus,

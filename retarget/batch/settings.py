@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import psutil
 
-__all__ = ["BatchSettings", "ExecuteOptions", "default_memory_limit_mb", "default_workers"]
+__all__ = [
+    "CPUS_PER_JOB",
+    "BatchSettings",
+    "ExecuteOptions",
+    "default_memory_limit_mb",
+    "default_threads",
+    "default_workers",
+    "threads_of",
+]
+
+CPUS_PER_JOB: Final = 2
+"""How many processors a job keeps busy, about."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +68,26 @@ class BatchSettings:
 
 
 def default_workers() -> int:
-    """Return how many workers suit this machine: one for two cores, as a job keeps about two busy."""
-    return max(1, (os.cpu_count() or 1) // 2)
+    """Return how many workers suit this machine."""
+    return max(1, _num_cpus() // CPUS_PER_JOB)
+
+
+def threads_of(cpus: int) -> int:
+    """Return how many threads the libraries of a job may use that has so many processors: half as many.
+
+    A job reads, draws and encodes side by side, which keeps the other half busy. On two cores a job with one such
+    thread takes as long as with two, and an eighth less processor time.
+    """
+    return max(1, cpus // 2)
+
+
+def default_threads(workers: int) -> int:
+    """Return how many threads the libraries of each of so many workers may use here."""
+    return threads_of(_num_cpus() // workers)
+
+
+def _num_cpus() -> int:
+    return os.cpu_count() or 1
 
 
 def default_memory_limit_mb(workers: int) -> int:
