@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -31,9 +32,20 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from retarget.errors import UsageError
+from retarget.errors import InputChangedError, InputError, UsageError
 
-__all__ = ["Cache", "CacheResult", "Payload", "cache_key", "default_cache_folder", "file_digest"]
+__all__ = [
+    "Cache",
+    "CacheResult",
+    "Payload",
+    "array_digest",
+    "cache_key",
+    "check_unchanged",
+    "code_digest",
+    "default_cache_folder",
+    "file_digest",
+    "input_digest",
+]
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -99,6 +111,68 @@ def file_digest(path: str | Path) -> str:
     with Path(path).open("rb") as stream:
         while piece := stream.read(_READ_BYTES):
             digest.update(piece)
+    return digest.hexdigest()
+
+
+def array_digest(*arrays: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of arrays, their types and shapes included, in hexadecimal."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode("ascii"))
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def input_digest(path: str | Path) -> str:
+    """Return the digest of a file that a result is to be made from.
+
+    Args:
+        path: the file.
+
+    Returns:
+        As `file_digest`.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror or error})", hint="check the path") from error
+
+
+def check_unchanged(path: str | Path, digest: str) -> None:
+    """Refuse to keep, under a file's digest, what may have been made from another content of it.
+
+    Args:
+        path: the file, from which the result has been made by now.
+        digest: of what it held before.
+
+    Raises:
+        InputChangedError: it holds something else.
+    """
+    try:
+        is_same = file_digest(path) == digest
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise InputChangedError(f"{path}: was replaced while it was read", hint="start again")
+
+
+@lru_cache
+def code_digest(*patterns: str) -> str:
+    """Return a digest of the modules that make a result: changed code never meets old results.
+
+    Args:
+        patterns: of their files, from the folder that holds this project's packages, e.g. "retarget/pose/*.py".
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for pattern in patterns:
+        for file in sorted(Path(__file__).parents[1].glob(pattern)):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -201,7 +275,7 @@ class Cache:
             key: from `cache_key`; has to cover all that the result depends on, the version of the code included.
             compute: makes the value. Its exceptions pass through; nothing is stored then.
             encode: value to payload.
-            decode: payload to value; raising `ValueError`, `KeyError` or `TypeError` counts as damage.
+            decode: payload to value; raising `ValueError`, `LookupError` or `TypeError` counts as damage.
 
         Returns:
             The value and its origin.
@@ -217,7 +291,7 @@ class Cache:
                 pass
             except OSError as error:
                 self._warn("read", error)
-            except (_DamagedEntryError, ValueError, KeyError, TypeError) as error:
+            except (_DamagedEntryError, ValueError, LookupError, TypeError) as error:
                 was_damaged = True
                 _LOG.warning("W501: a damaged cache entry (%s) is computed anew: %s", error, path)
             else:

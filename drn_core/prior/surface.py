@@ -25,7 +25,7 @@ from drn_core.prior.skinning import LayerMesh
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import FACE_JOINTS
 
-__all__ = ["PosedSurface", "SurfaceMotion", "SurfaceTracker", "vertex_layers"]
+__all__ = ["PosedSurface", "SurfaceMotion", "SurfaceTrack", "SurfaceTracker", "TrackedPoints", "vertex_layers"]
 
 Float = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
@@ -88,6 +88,75 @@ class SurfaceMotion:
 
 
 @dataclass(frozen=True)
+class TrackedPoints:
+    """The points of a tracked person's surface that its motion is kept at.
+
+    Attributes:
+        xy: (K, 2) float32, where they lie in the picture that the person's layers were made of.
+        layers: (K,) int32, the layer of each.
+        person_height_px: height of the person in that picture.
+    """
+
+    xy: Float
+    layers: npt.NDArray[np.int32]
+    person_height_px: float
+
+    def followers(self, mesh: LayerMesh, laid_over: Float) -> csr_matrix:
+        """Return the weights (V, K) of the points for the vertices (V, 2) of a mesh laid over them, layer by layer."""
+        spacing, reach = _SPACING * self.person_height_px, _REACH * self.person_height_px
+        sigma = 0.6 * spacing
+        rows, columns, values = [], [], []
+        layers = vertex_layers(mesh)
+        for layer in np.unique(layers):
+            own, other = np.flatnonzero(layers == layer), np.flatnonzero(self.layers == layer)
+            if len(other) == 0:
+                continue
+            count = min(6, len(other))
+            distance, nearest = (
+                np.reshape(each, (len(own), count)) for each in cKDTree(self.xy[other]).query(laid_over[own], count)
+            )
+            near = distance[:, :1]
+            weight = np.exp((near**2 - distance**2) / (2 * sigma**2))
+            weight *= np.exp(-((np.maximum(near - spacing, 0.0) / reach) ** 2)) / weight.sum(1, keepdims=True)
+            rows.append(np.repeat(own, count))
+            columns.append(other[nearest].ravel())
+            values.append(weight.ravel())
+        shape = (len(mesh.source_xy), len(self.xy))
+        if not rows:
+            return csr_matrix(shape, dtype=np.float32)
+        entries = (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
+        return csr_matrix(entries, shape=shape)
+
+
+@dataclass(frozen=True)
+class SurfaceTrack:
+    """Motion of a tracked person's surface beyond its skeleton, in a clip; whoever may follow it.
+
+    Attributes:
+        points: where it is known.
+        displacement: (T, K, 2) float16, of these points, in pixels of the tracked person.
+    """
+
+    points: TrackedPoints
+    displacement: npt.NDArray[np.float16]
+
+    def onto(self, follower: PersonLayers, keypoints: Array, size_ratio: float) -> SurfaceMotion:
+        """Lay the motion onto another person.
+
+        Args:
+            follower: the layers that follow.
+            keypoints: (33, 2) skeleton of the frame that the tracked layers were made of.
+            size_ratio: size of the follower in the output over that of the tracked person in its frames.
+
+        Returns:
+            The motion.
+        """
+        laid_over = skin_vertices(follower, part_transforms(follower.body, keypoints, 1.0 / size_ratio))
+        followers = self.points.followers(follower.mesh, laid_over) * np.float32(size_ratio)
+        return SurfaceMotion(self.displacement, csr_matrix(followers))
+
+
+@dataclass(frozen=True)
 class PosedSurface:
     """A tracked person's layers in the pose of one frame.
 
@@ -121,9 +190,10 @@ class SurfaceTracker:
         self._height_px = float(np.ptp(person.mesh.source_xy[:, 1]))
         self.controls = _control_points(person.mesh, self._layers, _SPACING * self._height_px)
         self._gather = _gathering(person.mesh, self._layers, self.controls, _SIGMA * self._height_px)
-        is_arm = np.isin(self._layers[self.controls], ARM_LAYERS)
-        self._kept = np.where(is_arm, 0.0, _KEPT).astype(np.float32)
-        self._own_followers = self._followers(person.mesh, person.mesh.source_xy)
+        own_layers = self._layers[self.controls]
+        self._kept = np.where(np.isin(own_layers, ARM_LAYERS), 0.0, _KEPT).astype(np.float32)
+        self._points = TrackedPoints(person.mesh.source_xy[self.controls], own_layers, self._height_px)
+        self._own_followers = self._points.followers(person.mesh, person.mesh.source_xy)
 
     def pose(self, keypoints: Array, depth: Array, order: Array, scale: float = 1.0,
              confidence: Array | None = None) -> PosedSurface:  # fmt: skip
@@ -217,28 +287,22 @@ class SurfaceTracker:
         x, y = np.where(inside[:, None], pixel, 0).T
         return np.asarray(inside & (top[y, x] == self._layers))
 
-    def motion(self, readings: Float, follower: PersonLayers, keypoints: Array, size_ratio: float,
-               sigma_frames: float) -> SurfaceMotion:  # fmt: skip
-        """Turn the readings of a whole clip into motion, and lay it onto another person.
+    def track(self, readings: Float, sigma_frames: float) -> SurfaceTrack:
+        """Turn the readings of a whole clip into motion.
 
         Args:
             readings: (T, K, 3) from `measure`; zeros where a frame could not be compared.
-            follower: the layers that follow.
-            keypoints: (33, 2) skeleton of the frame that the tracked layers were made of.
-            size_ratio: size of the follower in the output over that of the tracked person in its frames.
             sigma_frames: temporal smoothing.
 
         Returns:
-            The motion.
+            The motion, for anybody to follow.
         """
         displacement = np.empty((*readings.shape[:2], 2), np.float16)
         for start in range(0, readings.shape[1], _POINTS_AT_ONCE):  # a long clip's readings are large
             part = np.s_[:, start : start + _POINTS_AT_ONCE]
             displacement[part] = _displacement(_smoothed(readings[part], sigma_frames))
         self._calm_head(displacement, readings, sigma_frames)
-        laid_over = skin_vertices(follower, part_transforms(follower.body, keypoints, 1.0 / size_ratio))
-        followers = self._followers(follower.mesh, laid_over) * np.float32(size_ratio)
-        return SurfaceMotion(displacement, csr_matrix(followers))
+        return SurfaceTrack(self._points, displacement)
 
     def _calm_head(self, displacement: npt.NDArray[np.float16], readings: Float, sigma_frames: float) -> None:
         """Let the head move as a whole: smoothly, and in what is not the same all over by half.
@@ -265,33 +329,6 @@ class SurfaceTracker:
         bent, straight = (_fitted(basis[:, :count], trust, smooth) for count in (6, 3))
         each = _displacement(smooth)
         displacement[:, own] = each + share[own, None] * (straight + _BENT * (bent - straight) - each)
-
-    def _followers(self, mesh: LayerMesh, laid_over: Float) -> csr_matrix:
-        """Weights (V, K) of the control points for vertices laid over the tracked person, layer by layer."""
-        spacing, reach = _SPACING * self._height_px, _REACH * self._height_px
-        sigma = 0.6 * spacing
-        points = self._person.mesh.source_xy[self.controls]
-        rows, columns, values = [], [], []
-        layers = vertex_layers(mesh)
-        for layer in np.unique(layers):
-            own, other = np.flatnonzero(layers == layer), np.flatnonzero(self._layers[self.controls] == layer)
-            if len(other) == 0:
-                continue
-            count = min(6, len(other))
-            distance, nearest = (
-                np.reshape(each, (len(own), count)) for each in cKDTree(points[other]).query(laid_over[own], count)
-            )
-            near = distance[:, :1]
-            weight = np.exp((near**2 - distance**2) / (2 * sigma**2))
-            weight *= np.exp(-((np.maximum(near - spacing, 0.0) / reach) ** 2)) / weight.sum(1, keepdims=True)
-            rows.append(np.repeat(own, count))
-            columns.append(other[nearest].ravel())
-            values.append(weight.ravel())
-        shape = (len(mesh.source_xy), len(self.controls))
-        if not rows:
-            return csr_matrix(shape, dtype=np.float32)
-        entries = (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns)))
-        return csr_matrix(entries, shape=shape)
 
 
 def _smoothed(readings: Float, sigma_frames: float) -> Float:

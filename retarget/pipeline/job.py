@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,7 @@ def _report(
     }
 
 
+@cache
 def _versions() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in _REPORTED_PACKAGES:

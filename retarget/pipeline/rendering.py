@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from retarget.doctor.photo import score_photo
 from retarget.photo import Photo
-from retarget.pipeline.background import Background, check_background, open_background
+from retarget.pipeline.background import Background, StillBackground, check_background, open_background
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.driver_room import DriverRoom
@@ -39,6 +39,8 @@ class Studio:
     def open(cls, job: VideoJob, photo: Photo) -> Studio:
         """Model the photo and draw it once: compiled loops are loaded (at their first use ever, compiled) then.
 
+        The room behind that one picture is of no interest.
+
         Args:
             job: the job.
             photo: its photo, as read.
@@ -54,7 +56,7 @@ class Studio:
             photo, str(job.source), person=job.source_person, pose=job.pose, max_side_px=job.render.max_side_px
         )
         retargeter = Retargeter(source, render=job.render, transfer=job.transfer, model=model)
-        next(retargeter.render(retargeter.plan(track_of_pose(source.pose))))
+        next(retargeter.render(retargeter.plan(track_of_pose(source.pose)), StillBackground(source.plate)))
         return cls(retargeter)
 
     def notes(self) -> tuple[tuple[str, str], ...]:

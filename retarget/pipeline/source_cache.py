@@ -1,29 +1,52 @@
-"""Keeping what was read of a photo, so that every further job with it starts at once.
+"""Keeping what was made of a photo, so that every further job with it starts at once.
 
-Kept are skeleton, matte and plate, which take most of the time; the layers are cut anew, which is quick. An entry
+Two entries: what was read of the photo (skeleton, matte, plate), and the person cut into layers from that. An entry
 depends on the photo's pixels, the settings, the estimator's version and the very code that makes it.
 """
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
+from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
-from retarget.cache import Cache, CacheResult, Payload, cache_key
+from drn_core.prior.person import PersonLayers
+from retarget.cache import Cache, Payload, array_digest, cache_key, code_digest
 from retarget.config import PoseConfig
+from retarget.packed_picture import pack_map, pack_picture, unpack_map, unpack_picture
 from retarget.person.matte import Matte
 from retarget.photo import Photo
+from retarget.pipeline.layers_store import pack_layers, unpack_layers
 from retarget.pipeline.source import SourceModel, build_source, fit_photo, layer_person
 from retarget.records import FloatArray, Pose, UInt8Array
 
 __all__ = ["cached_source", "source_of_photo"]
 
-_KIND: Final = "source-model"
-_CODE: Final = ("person/*.py", "pose/*.py", "pipeline/source.py", "../drn_core/fill/*.py")
+_READING: Final = "photo-reading"
+_LAYERS: Final = "person-layers"
+_READING_CODE: Final = (
+    "retarget/person/*.py", "retarget/pose/*.py", "retarget/pipeline/source.py", "drn_core/fill/*.py",
+)  # fmt: skip
+_LAYERS_CODE: Final = (
+    "retarget/pipeline/layers_store.py", "retarget/pipeline/proportions.py", "retarget/pipeline/source.py",
+    "drn_core/prior/*.py", "drn_core/fill/*.py", "drn_core/skeleton.py",
+)  # fmt: skip
 _POSE_ARRAYS: Final = ("keypoints", "confidence", "depth", "world")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was read of a photo; the layers only where they have just been made."""
+
+    pose: Pose
+    matte: Matte
+    plate: UInt8Array
+    num_others: int
+    person: PersonLayers | None = None
+
+    @classmethod
+    def of(cls, source: SourceModel) -> _Reading:
+        return cls(source.pose, source.matte, source.plate, source.num_others, source.person)
 
 
 def cached_source(
@@ -33,7 +56,7 @@ def cached_source(
     config: PoseConfig | None = None,
     where: str = "the photo",
     cache: Cache | None = None,
-) -> CacheResult[SourceModel]:
+) -> SourceModel:
     """Make the model of the person in a photo, or take it up from what is known of the photo.
 
     Args:
@@ -44,22 +67,29 @@ def cached_source(
         cache: the store; None takes the user's.
 
     Returns:
-        The source model, and whether it was stored.
+        The source model.
 
     Raises:
         PersonNotFoundError: nobody is found.
     """
-    config = config or PoseConfig()
-    pixels = [rgb.shape, hashlib.sha256(rgb.tobytes()).hexdigest()]
-    alpha = None if photo_alpha is None else hashlib.sha256(photo_alpha.tobytes()).hexdigest()
-    key = cache_key(_KIND, _code_digest(), version("mediapipe"), pixels, alpha, config)
-    return (cache or Cache()).get_or_compute(
-        _KIND,
+    config, cache = config or PoseConfig(), cache or Cache()
+    pixels = array_digest(rgb, *([] if photo_alpha is None else [photo_alpha]))
+    key = cache_key(code_digest(*_READING_CODE), version("mediapipe"), pixels, config)
+    reading = cache.get_or_compute(
+        _READING,
         key,
-        lambda: build_source(rgb, photo_alpha=photo_alpha, config=config, where=where),
-        encode=_encode,
-        decode=lambda payload: _decode(payload, rgb),
-    )
+        lambda: _Reading.of(build_source(rgb, photo_alpha=photo_alpha, config=config, where=where)),
+        encode=_pack_reading,
+        decode=lambda payload: _unpack_reading(payload, (rgb.shape[0], rgb.shape[1])),
+    ).value
+    person = cache.get_or_compute(
+        _LAYERS,
+        cache_key(code_digest(*_LAYERS_CODE), key),
+        lambda: reading.person or layer_person(reading.matte, reading.pose),
+        encode=pack_layers,
+        decode=unpack_layers,
+    ).value
+    return SourceModel(rgb, reading.pose, reading.matte, reading.plate, person, reading.num_others)
 
 
 def source_of_photo(photo: Photo, where: str, *, person: str, pose: PoseConfig, max_side_px: int | None) -> SourceModel:
@@ -80,39 +110,28 @@ def source_of_photo(photo: Photo, where: str, *, person: str, pose: PoseConfig, 
     """
     rgb, alpha = fit_photo(photo.rgb, photo.alpha, max_side_px)
     config = PoseConfig(person=person, photo_reads=pose.photo_reads)
-    return cached_source(rgb, photo_alpha=alpha, config=config, where=where).value
+    return cached_source(rgb, photo_alpha=alpha, config=config, where=where)
 
 
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    """Digest of the modules whose work is kept: changed code never meets old results."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for pattern in _CODE:
-        for file in sorted(package.glob(pattern)):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _encode(source: SourceModel) -> Payload:
-    pose = source.pose
+def _pack_reading(reading: _Reading) -> Payload:
+    pose = reading.pose
     arrays = {name: getattr(pose, name) for name in _POSE_ARRAYS}
     arrays |= {name: points for name in ("hands", "face") if (points := getattr(pose, name)) is not None}
-    arrays |= {"alpha": source.matte.alpha, "foreground": source.matte.foreground, "plate": source.plate}
-    return Payload(arrays, {"num_others": source.num_others})
+    arrays |= {
+        "alpha": pack_map(reading.matte.alpha),
+        "foreground": pack_picture(reading.matte.foreground),
+        "plate": pack_picture(reading.plate),
+    }
+    return Payload(arrays, {"num_others": reading.num_others})
 
 
-def _decode(payload: Payload, rgb: UInt8Array) -> SourceModel:
+def _unpack_reading(payload: Payload, size_hw: tuple[int, int]) -> _Reading:
     arrays = payload.arrays
-    size_hw = (rgb.shape[0], rgb.shape[1])
     pose = Pose(
         **{name: arrays[name] for name in _POSE_ARRAYS},
         size_hw=size_hw,
         hands=arrays.get("hands"),
         face=arrays.get("face"),
     )
-    matte = Matte(alpha=arrays["alpha"], foreground=arrays["foreground"])
-    if matte.alpha.shape != size_hw or matte.foreground.shape != rgb.shape or arrays["plate"].shape != rgb.shape:
-        raise ValueError("sizes do not fit the photo")
-    person = layer_person(matte, pose)
-    return SourceModel(rgb, pose, matte, arrays["plate"], person, int(payload.facts["num_others"]))
+    matte = Matte(unpack_map(arrays["alpha"], size_hw), unpack_picture(arrays["foreground"], (*size_hw, 3)))
+    return _Reading(pose, matte, unpack_picture(arrays["plate"], (*size_hw, 3)), int(payload.facts["num_others"]))

@@ -1,18 +1,26 @@
-"""Surface motion of a driver: its person, made into layers from one frame, is compared with every other frame."""
+"""Surface motion of a driver: its person, made into layers from one frame, is compared with every other frame.
+
+What was found is kept in the cache: it depends on the driver and on the frame that the layers are made from, not on
+who follows it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Final
 
+import cv2
 import numpy as np
 
 from drn_core.prior.geometry import fit_similarity
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
-from drn_core.prior.surface import PosedSurface, SurfaceMotion, SurfaceTracker
+from drn_core.prior.surface import PosedSurface, SurfaceMotion, SurfaceTrack, SurfaceTracker
+from retarget.cache import Cache, array_digest, cache_key, check_unchanged, code_digest, input_digest
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_range import DriverRange
+from retarget.pipeline.surface_store import pack_surface, unpack_surface
 from retarget.pipeline.transfer import TransferredTrack
 from retarget.pose.photo import estimate_again
 from retarget.pose.shrinking import resized_part
@@ -32,6 +40,10 @@ _DECODED_HEIGHT: Final = 1080
 _SIGMA_SECONDS: Final = 0.035
 _PHOTO_READS: Final = 2
 _SURE: Final = 0.5
+_CODE: Final = (
+    "retarget/pipeline/surface*.py", "retarget/pose/*.py", "retarget/video/*.py", "drn_core/prior/*.py",
+    "drn_core/fill/*.py", "drn_core/skeleton.py", "kernels/*.py", "kernels/cpu/*.py",
+)  # fmt: skip
 
 
 def read_surface_motion(
@@ -41,7 +53,7 @@ def read_surface_motion(
     follower: PersonLayers,
     progress: Callable[[int], None] | None = None,
 ) -> SurfaceMotion | None:
-    """Read how the driver's surface moves beyond its skeleton.
+    """Read how the driver's surface moves beyond its skeleton, or take up from the cache what is known of it.
 
     Args:
         driver: where the frames are.
@@ -52,8 +64,64 @@ def read_surface_motion(
 
     Returns:
         The motion; None where the driver's person can't be cut out of the reference frame.
+
+    Raises:
+        InputError: the driver can't be read.
+        InputChangedError: it was replaced while it was read.
     """
     reference = transferred.reference_index
+    surface = _known_surface(driver, track, reference, transferred.scale, progress)
+    if surface is None:
+        return None
+    scale = _compared_scale(track, reference)
+    sure = track.confidence[reference] * (track.confidence[reference] > _SURE) + 1e-3
+    fit = fit_similarity(
+        track.keypoints[reference].astype(float), transferred.keypoints[reference].astype(float), sure, (0.02, 50.0)
+    )
+    size_ratio = float(np.hypot(fit[0, 0], fit[1, 0])) / scale
+    return surface.onto(follower, track.keypoints[reference] * scale, size_ratio)
+
+
+def _known_surface(
+    driver: DriverRange,
+    track: PoseTrack,
+    reference: int,
+    relative_size: FloatArray,
+    progress: Callable[[int], None] | None,
+) -> SurfaceTrack | None:
+    """Take up what is kept of the driver, or track its surface and keep that."""
+    digest = input_digest(driver.path)
+
+    def track_unchanged() -> SurfaceTrack | None:
+        surface = _track_surface(driver, track, reference, relative_size, progress)
+        check_unchanged(driver.path, digest)
+        return surface
+
+    arrays = track.keypoints, track.depth, track.confidence, track.is_detected, track.pts, relative_size
+    key = cache_key(
+        code_digest(*_CODE), version("mediapipe"), cv2.__version__, digest, driver.start_seconds, driver.end_seconds,
+        track.size_hw, track.time_base, reference, array_digest(*arrays),
+    )  # fmt: skip
+    kept = Cache().get_or_compute(
+        "surface-track",
+        key,
+        track_unchanged,
+        encode=pack_surface,
+        decode=lambda payload: unpack_surface(payload, len(track)),
+    )
+    if kept.origin == "stored" and progress is not None:
+        progress(len(track))
+    return kept.value
+
+
+def _track_surface(
+    driver: DriverRange,
+    track: PoseTrack,
+    reference: int,
+    relative_size: FloatArray,
+    progress: Callable[[int], None] | None,
+) -> SurfaceTrack | None:
+    """Compare the person of the reference frame with all frames; None where it can't be cut out of it."""
     scale = _compared_scale(track, reference)
     size_hw = (round(track.size_hw[0] * scale), round(track.size_hw[1] * scale))
     max_height = max(_DECODED_HEIGHT, size_hw[0])
@@ -63,19 +131,9 @@ def read_surface_motion(
     layers = _driver_layers(resized_part(frame.rgb, (0, 0, *size_hw), size_hw), track, reference, scale)
     if layers is None:
         return None
-    comparison = _Comparison(layers, track, transferred, scale, size_hw)
+    comparison = _Comparison(layers, track, relative_size, scale, size_hw)
     readings = comparison.run(driver.frames(max_height), progress)
-    sure = track.confidence[reference] * (track.confidence[reference] > _SURE) + 1e-3
-    fit = fit_similarity(
-        track.keypoints[reference].astype(float), transferred.keypoints[reference].astype(float), sure, (0.02, 50.0)
-    )
-    return comparison.tracker.motion(
-        readings,
-        follower,
-        track.keypoints[reference] * scale,
-        float(np.hypot(fit[0, 0], fit[1, 0])) / scale,
-        _SIGMA_SECONDS * track.rate_hz,
-    )
+    return comparison.tracker.track(readings, _SIGMA_SECONDS * track.rate_hz)
 
 
 def _compared_scale(track: PoseTrack, reference: int) -> float:
@@ -105,14 +163,14 @@ class _Comparison:
         self,
         layers: PersonLayers,
         track: PoseTrack,
-        transferred: TransferredTrack,
+        relative_size: FloatArray,
         scale: float,
         size_hw: tuple[int, int],
     ) -> None:
         self.tracker = SurfaceTracker(layers, size_hw)
         self._size_hw = size_hw
         self._keypoints, self._depth = track.keypoints * scale, track.depth * scale
-        self._relative_size, self._confidence = transferred.scale, track.confidence
+        self._relative_size, self._confidence = relative_size, track.confidence
         self._is_detected = track.is_detected
         self._orders = stable_orders(layer_depths(layers.body, self._depth))
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from retarget.cache import Cache, cache_key, file_digest
+from retarget.cache import Cache, cache_key, check_unchanged, input_digest
 from retarget.config import PoseConfig, SmoothingConfig
-from retarget.errors import InputChangedError
 from retarget.pose.estimator import PoseEstimator
 from retarget.pose.read_ahead import read_ahead
 from retarget.pose.reading import Progress, TrackReading, read_frames
@@ -96,12 +95,11 @@ def extract_track(
 
     # Refuses what is no video, before anything else is done for it.
     open_video(path, start_seconds=start_seconds, end_seconds=end_seconds, keep_partial=keep_partial).close()
-    digest = file_digest(path)
+    digest = input_digest(path)
 
     def read_unchanged() -> TrackReading:
         reading = read()
-        if file_digest(path) != digest:  # else another clip's poses would be kept under this one's name
-            raise InputChangedError(f"{path}: was replaced while it was read", hint="start again")
+        check_unchanged(path, digest)
         return reading
 
     key = cache_key(

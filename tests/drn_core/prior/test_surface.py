@@ -50,7 +50,7 @@ def read(
 def follow(person: PersonLayers, drawn: Figure, frame: np.ndarray, *, ratio: float = 1.0) -> SurfaceMotion:
     tracker = SurfaceTracker(person, SIZE_HW)
     reading = read(tracker, person, drawn, frame)
-    return tracker.motion(reading[None], person, drawn.pose.keypoints, ratio, 0.0)
+    return tracker.track(reading[None], 0.0).onto(person, drawn.pose.keypoints, ratio)
 
 
 def seen_trunk(person: PersonLayers) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_a_second_look_finds_the_rest(person: PersonLayers, drawn: Figure) -> No
     tracker = SurfaceTracker(person, SIZE_HW)
 
     def error(reading: np.ndarray) -> float:
-        moved = tracker.motion(reading[None], person, drawn.pose.keypoints, 1.0, 0.0).at(0)[trunk]
+        moved = tracker.track(reading[None], 0.0).onto(person, drawn.pose.keypoints, 1.0).at(0)[trunk]
         return float(np.linalg.norm(np.median(moved, axis=0) - shift))
 
     nothing = np.zeros((len(tracker.controls), 3), np.float32)
@@ -91,7 +91,7 @@ def test_a_start_too_far_off_is_not_counted_beyond_where_it_was_drawn(person: Pe
     frame, trunk = shifted_frame(person, drawn, (30.0, 0.0)), seen_trunk(person)
     tracker = SurfaceTracker(person, SIZE_HW)
     reading = read(tracker, person, drawn, frame)
-    moved = tracker.motion(reading[None], person, drawn.pose.keypoints, 1.0, 0.0).at(0)[trunk]
+    moved = tracker.track(reading[None], 0.0).onto(person, drawn.pose.keypoints, 1.0).at(0)[trunk]
     assert np.linalg.norm(np.median(moved, axis=0) - shift) < 1.0
 
 
@@ -112,8 +112,8 @@ def test_a_follower_twice_the_size_moves_twice_as_far(person: PersonLayers, draw
             drawn.pose.keypoints * 2, drawn.pose.confidence, drawn.pose.depth * 2,
         )
     )  # fmt: skip
-    same = np.median(tracker.motion(reading, person, drawn.pose.keypoints, 1.0, 0.0).at(0)[trunk], axis=0)
-    twice = tracker.motion(reading, large, drawn.pose.keypoints, 2.0, 0.0).at(0)[seen_trunk(large)]
+    same = np.median(tracker.track(reading, 0.0).onto(person, drawn.pose.keypoints, 1.0).at(0)[trunk], axis=0)
+    twice = tracker.track(reading, 0.0).onto(large, drawn.pose.keypoints, 2.0).at(0)[seen_trunk(large)]
     assert np.median(twice, axis=0) == pytest.approx(2 * same, abs=0.4)
 
 
@@ -123,14 +123,14 @@ def test_weights_are_shares_of_the_size_ratio(person: PersonLayers, drawn: Figur
     assert np.median(sums) > 0.9  # the person covers itself
     double = SurfaceTracker(person, SIZE_HW)
     nothing = np.zeros((1, len(double.controls), 3), np.float32)
-    far = double.motion(nothing, person, drawn.pose.keypoints + 500.0, 1.0, 0.0)
+    far = double.track(nothing, 0.0).onto(person, drawn.pose.keypoints + 500.0, 1.0)
     assert np.asarray(far.followers.sum(1)).max() < 1e-3  # a follower that lies elsewhere is left alone
 
 
 def test_a_part_of_the_motion_is_its_frames(person: PersonLayers, drawn: Figure) -> None:
     tracker = SurfaceTracker(person, SIZE_HW)
     readings = np.ones((5, len(tracker.controls), 3), np.float32) * np.arange(5, dtype=np.float32)[:, None, None]
-    motion = tracker.motion(readings, person, drawn.pose.keypoints, 1.0, 0.0)
+    motion = tracker.track(readings, 0.0).onto(person, drawn.pose.keypoints, 1.0)
     assert np.array_equal(motion.part(2, 4).at(1), motion.at(3))
 
 
@@ -140,7 +140,7 @@ def head_motion(person: PersonLayers, keypoints: np.ndarray, wanted: np.ndarray)
     head = person.mesh.weights[tracker.controls, Part.HEAD] > 0.9
     readings = np.full((1, len(tracker.controls), 3), 100.0, np.float32)
     readings[0, :, :2] *= wanted[tracker.controls]
-    made = tracker.motion(readings, person, keypoints, 1.0, 0.0).displacement[0]
+    made = tracker.track(readings, 0.0).onto(person, keypoints, 1.0).displacement[0]
     return wanted[tracker.controls][head], made[head].astype(np.float64)
 
 

@@ -47,7 +47,7 @@ def test_broken_inputs_fail_by_name_and_a_second_run_does_nothing_again(
     assert [event["event"] for event in events].count("job done") == 2
     cache = Path(environment["RETARGET_CACHE"])
     assert len(list(cache.glob("pose-reading/*/*.npz"))) == 1, "one driver, one reading"
-    assert len(list(cache.glob("source-model/*/*.npz"))) == 2
+    assert len(list(cache.glob("photo-reading/*/*.npz"))) == 2
     assert cache.stat().st_mode & 0o077 == 0
 
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in results}
@@ -184,7 +184,8 @@ def test_damaged_cache_entries_are_made_again(
     monkeypatch.setenv("RETARGET_CACHE", str(cache))
     shutil.copytree(environment["RETARGET_CACHE"], cache, ignore=shutil.ignore_patterns("locks", "batch-locks"))
     entries = sorted(cache.glob("*/??/*.npz"))
-    assert {entry.parts[-3] for entry in entries} >= {"pose-reading", "source-model"}
+    kinds = {entry.parts[-3] for entry in entries}
+    assert kinds >= {"person-layers", "photo-reading", "pose-reading", "surface-track"}
     for entry in entries:
         content = bytearray(entry.read_bytes())
         content[len(content) // 2] ^= 0xFF
@@ -192,7 +193,7 @@ def test_damaged_cache_entries_are_made_again(
     job = BatchJob(1, 2, str(inputs / "a.jpg"), str(inputs / "d.mp4"), str(tmp_path / "o.mp4"), {"end": "0.2"})
     made = execute_job(job, ExecuteOptions())
     assert made["status"] == "done"
-    assert [warning["code"] for warning in made["warnings"]].count("W501") == 2
+    assert [warning["code"] for warning in made["warnings"]].count("W501") == 4
     fresh = tmp_path / "fresh.mp4"
     monkeypatch.setenv("RETARGET_CACHE", environment["RETARGET_CACHE"])
     execute_job(BatchJob(1, 2, job.source, job.driver, str(fresh), {"end": "0.2"}), ExecuteOptions())
