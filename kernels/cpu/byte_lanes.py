@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kernels.cpu.jit import Four, Integer, inlined
+from kernels.cpu.jit import Four, inlined
 from kernels.cpu.lanes import LANES, Lanes, address_of_lanes, gather, spread_over
 from kernels.cpu.sampling import mix
 from kernels.cpu.storage import clamp_to_byte
@@ -22,7 +22,6 @@ from kernels.cpu.storage import clamp_to_byte
 __all__ = [
     "MARGIN",
     "are_usual",
-    "block_at",
     "channels_of",
     "clamp_lanes",
     "mix_squares",
@@ -59,12 +58,6 @@ def _read(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -
 
 def _address_of_pixels(builder: Any, address: Any, channels: int) -> Any:
     return builder.inttoptr(address, ir.VectorType(_BYTE, LANES * channels).as_pointer())
-
-
-@inlined()
-def block_at(i: Integer, count: Integer) -> Integer:
-    """Return where a block of `LANES` of `count` pixels begins: at i, or before, where it would reach too far."""
-    return max(min(i, count - LANES), 0)
 
 
 @intrinsic

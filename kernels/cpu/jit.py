@@ -18,7 +18,21 @@ from numba.core.caching import FunctionCache
 
 from kernels.cache import cache_folder
 
-__all__ = ["OPTIONS", "Array", "Four", "Integer", "Pair", "Real", "Rows", "Shape", "compiled", "inlined"]
+__all__ = [
+    "OPTIONS",
+    "Array",
+    "Four",
+    "Integer",
+    "Pair",
+    "Real",
+    "Shape",
+    "Source",
+    "Span",
+    "Taps",
+    "Target",
+    "compiled",
+    "inlined",
+]
 
 Array: TypeAlias = Any
 """A numpy array; its shape is in the docstring."""
@@ -38,8 +52,17 @@ Pair: TypeAlias = tuple[Any, Any]
 Shape: TypeAlias = tuple[Integer, Integer, Integer]
 """Height, width and channels of a picture."""
 
-Rows: TypeAlias = tuple[Integer, Integer]
-"""The first of some rows, and the one after the last."""
+Span: TypeAlias = tuple[Integer, Integer]
+"""The first of some rows, columns, channels or pixels, and the one after the last."""
+
+Source: TypeAlias = tuple[Array, Shape, bool]
+"""What is sampled: a flat picture, its shape, and whether its edge continues."""
+
+Target: TypeAlias = tuple[Array, bool]
+"""What is written: a flat picture, and whether past the caches."""
+
+Taps: TypeAlias = tuple[Array, Array]
+"""What some pixels sample: (4, N) places in the flat source, counted in elements, and (4, N) weights; see `Four`."""
 
 # Without numba's run time a function can't allocate, and does not count references to each slice it takes: counting
 # is atomic, and cost up to half of the time of a loop over pixels. Scratch memory therefore comes in as an argument.

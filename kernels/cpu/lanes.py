@@ -34,6 +34,7 @@ __all__ = [
     "read_lanes_each",
     "read_neighbours",
     "read_places",
+    "read_rows",
     "spread",
     "spread_each",
     "spread_over",
@@ -204,6 +205,12 @@ def read_lanes_each(array: Array, places: Four, offset: Integer) -> Four:
         read_lanes(array, places[2] + offset),
         read_lanes(array, places[3] + offset),
     )
+
+
+@inlined()
+def read_rows(table: Array, i: Integer) -> Four:
+    """Read `Lanes` from an index on from each of the first four rows of a table."""
+    return read_lanes(table[0], i), read_lanes(table[1], i), read_lanes(table[2], i), read_lanes(table[3], i)
 
 
 @intrinsic

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, Rows, Shape, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Real, Shape, Span, compiled, inlined
 from kernels.cpu.lanes import LANES, read_lanes, spread, whole_lanes, write_lanes
 from kernels.cpu.layout import allocate_texels, formatted_as, from_texels, to_texels
 from kernels.cpu.memory import allocate_zeros, sum_in_order
@@ -157,7 +157,7 @@ def _attend(
     shape: Shape,
     size: Integer,
     border: bool,
-    rows: Rows,
+    rows: Span,
     weights: Array,
     folded: Array,
     places: Array,
@@ -197,7 +197,7 @@ def _derive(
     for_logits: Array,
     shape: Shape,
     size: Integer,
-    span: Rows,
+    span: Span,
     border: bool,
     weights: Array,
     folded: Array,

@@ -68,7 +68,7 @@ def _draw(
         share = weight * np.float32(math.exp(distance * distance * falloff)) + np.float32(0.0)
         row = np.uintp(y * width)
         for x in range(np.uintp(0), whole, np.uintp(LANES)):
-            write_lanes_to(out, row + x, spread(share) * read_lanes(table, x), streams)
+            write_lanes_to((out, streams), row + x, spread(share) * read_lanes(table, x))
         for x in range(whole, np.uintp(width)):
             out[row + x] = share * table[x]
     if streams:

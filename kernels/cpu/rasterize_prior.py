@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.checks import check_indices
-from kernels.cpu.jit import Array, Integer, Pair, Real, Rows, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Pair, Real, Span, compiled, inlined
 from kernels.cpu.memory import allocate
 from kernels.cpu.rasterize_layer import draw_masked, draw_opaque
 from kernels.cpu.rasterize_tables import BOTTOM, LEFT, OPAQUE, RIGHT, TOP, list_by_band, set_up
@@ -106,7 +106,7 @@ def _draw_bands(
 
 @inlined()
 def _draw_band(
-    rows: Rows,
+    rows: Span,
     members: Array,
     mesh: tuple[Array, Array, Array, Array],
     order: Array,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.cpu.jit import Array, Four, Integer, Pair, Real, Shape, inlined
+from kernels.cpu.jit import Array, Four, Integer, Pair, Real, Source, Span, Taps, inlined
 
 __all__ = [
     "bicubic_axis",
@@ -161,47 +161,36 @@ def texels_from(places: Four, apart: Integer, first: Integer) -> Four:
 
 
 @inlined()
-def bilinear_taps(flow: Array, x: Integer, y: Integer, shape: Shape, border: bool) -> tuple[Four, Four]:
-    """Find where the four texels of a pixel lie, counted in texels, and their weights.
+def bilinear_taps(source: Source, flow: Array, x: Integer, y: Integer) -> tuple[Four, Four]:
+    """Find where in the flat source the four texels of a pixel begin, and their weights.
 
     All weights are 0 where the position is not finite.
     """
-    height, width, _ = shape
+    _, (height, width, channels), border = source
     at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
     if not is_finite(at_x, at_y):
-        zero = type(at_x)(0.0)
-        return (0, 0, 0, 0), (zero, zero, zero, zero)
+        zero, nowhere = type(at_x)(0.0), np.uintp(0)
+        return (nowhere, nowhere, nowhere, nowhere), (zero, zero, zero, zero)
     columns, wx, _ = bilinear_axis(at_x, width, border)
     rows, wy, _ = bilinear_axis(at_y, height, border)
-    return square_places(columns, rows, width), outer(wx, wy)
+    return texels_from(square_places(columns, rows, width), np.uintp(channels), np.uintp(0)), outer(wx, wy)
 
 
 @inlined()
-def fill_bilinear_taps(
-    flow: Array, start: Integer, y: Integer, shape: Shape, border: bool, count: Integer, places: Array, weights: Array
-) -> None:
-    """Fill in the taps of `count` pixels of row y, from x = start on.
+def fill_bilinear_taps(source: Source, flow: Array, y: Integer, columns: Span, taps: Taps) -> None:
+    """Fill in the taps of some pixels of row y of a (2, H, W) flow.
 
     A loop of its own, because compilers turn it into vectors.
-
-    Args:
-        flow: (2, H, W).
-        start: the first pixel's x.
-        y: the row.
-        shape: of what is sampled; its channels are side by side (1 where they are planes).
-        border: whether its edge continues.
-        count: how many pixels.
-        places: (4, N), unsigned, filled with where in the flat image the four texels begin.
-        weights: (4, N), filled with their weights.
     """
-    for i in range(count):
-        found, shares = bilinear_taps(flow, start + i, y, shape, border)
-        a, b, c, d = texels_from(found, np.uintp(shape[2]), np.uintp(0))
-        places[0, i], places[1, i], places[2, i], places[3, i] = a, b, c, d
-        weights[0, i], weights[1, i], weights[2, i], weights[3, i] = shares[0], shares[1], shares[2], shares[3]
+    places, weights = taps
+    start, end = columns
+    for i in range(end - start):
+        found, shares = bilinear_taps(source, flow, start + i, y)
+        places[0, i], places[1, i], places[2, i], places[3, i] = found
+        weights[0, i], weights[1, i], weights[2, i], weights[3, i] = shares
 
 
 @inlined()
 def each_at(table: Array, i: Integer) -> Four:
-    """Return a column of a (4, N) table."""
+    """Return a column of a table of four rows, or the first four of more."""
     return table[0, i], table[1, i], table[2, i], table[3, i]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, Rows, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Real, Span, compiled, inlined
 from kernels.cpu.layout import allocate_texels, formatted_as, from_texels, to_texels
 from kernels.cpu.memory import allocate, allocate_zeros
 from kernels.cpu.storage import array_of
@@ -81,7 +81,7 @@ def _lands(at_x: Real, at_y: Real, score: Real, height: Integer, width: Integer)
 
 
 @compiled()
-def _find_reach(flow: Array, scores: Array, reach: Array, rows: Rows) -> None:
+def _find_reach(flow: Array, scores: Array, reach: Array, rows: Span) -> None:
     """Tell for some rows of pixels on which rows they land: the first, and the one after the last."""
     _, height, width = flow.shape
     for y in range(*rows):
@@ -105,7 +105,7 @@ def _arrive(
     totals: Array,
     out: Array,
     channels: Integer,
-    rows: Rows,
+    rows: Span,
 ) -> None:
     """Fill in some rows of coverage, totals and result; `factors` is scratch memory, four numbers for each pixel."""
     _, height, width = flow.shape
@@ -171,7 +171,7 @@ def _gather(
     for_flow: Array,
     for_importance: Array,
     channels: Integer,
-    rows: Rows,
+    rows: Span,
 ) -> None:
     """Derive some rows."""
     _, height, width = flow.shape

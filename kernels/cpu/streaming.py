@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, inlined
+from kernels.cpu.jit import Array, Integer, Real, Target, inlined
 from kernels.cpu.lanes import LANES, address_of_lanes, spread, whole_lanes, write_lanes
 from kernels.cpu.storage import narrow
 
@@ -58,8 +58,9 @@ def finish_streaming(typing_context: Any) -> Any:
 
 
 @inlined()
-def write_lanes_to(array: Array, index: Integer, lanes: Any, streams: bool) -> None:
+def write_lanes_to(target: Target, index: Integer, lanes: Any) -> None:
     """Write `LANES` elements, past the caches (see `stream_lanes`) or not."""
+    array, streams = target
     if streams:
         stream_lanes(array, index, lanes)
     else:

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Rows, compiled
+from kernels.cpu.jit import Array, Integer, Span, compiled
 from kernels.cpu.memory import allocate
 from kernels.cpu.threads import run_rows
 
@@ -61,7 +61,7 @@ def _convert(planes: Tensor, texels: Tensor, to_texels: bool) -> None:
 
 
 @compiled()
-def _exchange(planes: Array, texels: Array, channels: Integer, apart: Integer, pixels: Rows, to_texels: bool) -> None:
+def _exchange(planes: Array, texels: Array, channels: Integer, apart: Integer, pixels: Span, to_texels: bool) -> None:
     """Copy some pixels from planes that are `apart` elements apart to texels, or back."""
     first, last = pixels
     size = planes.itemsize

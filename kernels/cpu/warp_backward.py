@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Four, Integer, Real, Rows, Shape, compiled, inlined
+from kernels.cpu.jit import Array, Four, Integer, Real, Shape, Span, compiled, inlined
 from kernels.cpu.lanes import (
     LANES,
     read_lanes,
@@ -106,8 +106,8 @@ def _scatter(
     for_flows: Array,
     for_shares: Array,
     shape: Shape,
-    span: Rows,
-    rows: Rows,
+    span: Span,
+    rows: Span,
     needs: tuple[bool, bool, bool],
     bicubic: bool,
     border: bool,

@@ -26,8 +26,8 @@ __device__ void forward(
                 if (share == (real)0 || !is_finite(at_x, at_y)) continue;
                 const Taps across = find_taps(at_x, width, false, border), down = find_taps(at_y, height, false, border);
                 const real weight[4] = {
-                    across.weight[0] * down.weight[0], across.weight[0] * down.weight[1],
-                    across.weight[1] * down.weight[0], across.weight[1] * down.weight[1]};
+                    share * (across.weight[0] * down.weight[0]), share * (across.weight[0] * down.weight[1]),
+                    share * (across.weight[1] * down.weight[0]), share * (across.weight[1] * down.weight[1])};
                 const int64 a = (down.index[0] * width + across.index[0]) * pixel;
                 const int64 b2 = (down.index[0] * width + across.index[1]) * pixel;
                 const int64 c2 = (down.index[1] * width + across.index[0]) * pixel;
@@ -39,7 +39,7 @@ __device__ void forward(
                     const element* texel = source + c * plane;
                     const real left = load(texel[a]) * weight[0] + load(texel[c2]) * weight[1];
                     const real right = load(texel[b2]) * weight[2] + load(texel[d]) * weight[3];
-                    total[i] += share * (left + right);
+                    total[i] += left + right;
                 }
             }
 #pragma unroll
