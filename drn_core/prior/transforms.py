@@ -94,15 +94,18 @@ def part_transforms(body: Body, target: Array, scale: float = 1.0, *, head: Arra
     affines[Part.HEAD] = head
     for limb, (bones, end_bone) in zip(LIMBS, body.bones, strict=True):
         upper, lower, end = limb.parts
-        new_bones = middle_bones(body, goal, limb, scale)
+        # of somebody seen from the other side the limbs, too: what faced the trunk still does
+        is_mirrored = float(np.linalg.det(affines[Part.CHEST if limb.is_arm else Part.PELVIS, :, :2])) < 0.0
+        new_bones = middle_bones(body, goal, limb, -scale if is_mirrored else scale)
         new_end = np.stack(hand_or_foot_bone(goal, limb))
         away = np.zeros(2)  # what a part that falls short leaves to go to the next one's beginning
         for part, old, new in (
             (upper, bones[:2], new_bones[:2]), (lower, bones[1:], new_bones[1:]), (end, np.stack(end_bone), new_end),
         ):  # fmt: skip
             affines[part] = bone_affine(
-                old, new + away, width_scale=scale, most_stretch=_most_stretch(math.dist(*old), body.radii[part])
-            )
+                old, new + away, width_scale=scale, most_stretch=_most_stretch(math.dist(*old), body.radii[part]),
+                is_mirrored=is_mirrored,
+            )  # fmt: skip
             away = away + apply_affine(affines[part], old[1]) - (new[1] + away)
     return affines
 

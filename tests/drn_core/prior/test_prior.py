@@ -140,6 +140,13 @@ class TestPosing:
         moved = skin_vertices(person, part_transforms(person.body, joints() + np.array([7.0, -3.0])))
         assert moved - person.mesh.source_xy == pytest.approx(np.broadcast_to([7.0, -3.0], moved.shape), abs=0.1)
 
+    def test_somebody_seen_from_the_other_side_is_mirrored_with_all_limbs(self, person: PersonLayers) -> None:
+        turned = joints() * np.array([-1.0, 1.0]) + np.array([360.0, 0.0])
+        moved = skin_vertices(person, part_transforms(person.body, turned))
+        is_body = person.mesh.weights[:, Part.HEAD] == 0
+        mirrored = person.mesh.source_xy * np.array([-1.0, 1.0]) + np.array([360.0, 0.0])
+        assert moved[is_body] == pytest.approx(mirrored[is_body], abs=0.5)
+
     def test_a_raised_arm_lands_where_the_skeleton_says(self, person: PersonLayers) -> None:
         raised = raise_left_arm(joints(), 90)
         background = np.full((*SIZE_HW, 3), ROOM, np.uint8)
