@@ -13,6 +13,7 @@ __all__ = [
     "extend_colours",
     "fill_cloth",
     "fill_garment",
+    "fill_pieces",
     "fill_plain",
     "looks_like",
 ]
@@ -34,6 +35,11 @@ _FOLD_REACH = 0.2
 # A garment has a print if more than this share of it lies at steps of so many units of Lab over this share of its size.
 # (Plain ones of the development photos, with folds and badges: up to 0.07; prints and stripes: from 0.12.)
 _PRINT_SHARE, _PRINT_STEP, _PRINT_REACH = 0.1, 40.0, 0.015
+# What surrounds a piece of a hole reaches this far, in sides of a square as large as the piece; of one colour is what
+# has it on this share.
+_SURROUNDINGS, _MOSTLY = 0.5, 0.75
+# Pieces of fewer pixels are filled from their rim.
+_LEAST_PIECE = 64
 
 # A colour is clearly one thing's if it is nearer to it than this share of its distance to the other.
 _NEARER = 0.5
@@ -150,7 +156,9 @@ def fill_plain(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
 
 
 def fill_garment(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
-    """Fill a hole in a garment: evenly if it is plain, from the rim if it has a print.
+    """Fill a hole in a garment: evenly where it is plain, from the rim where it has a print.
+
+    A jacket is plain over a striped shirt, too: where the whole is not, each piece of the hole is judged by itself.
 
     Patches of the print (`drn_core.fill.inpaint`) are sharper, but lay out eyes and badges where none are: on a signing
     clip they cost 0.9 dB against marching.
@@ -166,9 +174,34 @@ def fill_garment(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
     known = eroded(trusted & ~hole)
     if not hole.any() or not known.any():
         return colour
-    if _is_plain(colour, known):
-        return fill_plain(colour, trusted, hole)
-    return fill_cloth(colour, trusted, hole)
+    return (fill_plain if _is_plain(colour, known) else fill_pieces)(colour, trusted, hole)
+
+
+def fill_pieces(colour: UInt8, trusted: Mask, hole: Mask) -> UInt8:
+    """Fill a hole piece by piece: evenly where what surrounds it is plain and mostly of one colour, else from the rim.
+
+    Args:
+        colour: (H, W, 3).
+        trusted: (H, W) pixels that show their own colour.
+        hole: (H, W) pixels to fill.
+
+    Returns:
+        (H, W, 3), equal to `colour` outside the hole.
+    """
+    known = eroded(trusted & ~hole)
+    result, rest = colour.copy(), hole.copy()
+    num, label, stats, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8))
+    for index in np.flatnonzero(stats[1:num, cv2.CC_STAT_AREA] >= _LEAST_PIECE) + 1:
+        reach = _SURROUNDINGS * float(np.sqrt(stats[index, cv2.CC_STAT_AREA]))
+        left, top, width, height = stats[index, :4]
+        margin = int(reach) + 1
+        window = np.s_[max(top - margin, 0) : top + height + margin, max(left - margin, 0) : left + width + margin]
+        piece, colours = label[window] == index, np.ascontiguousarray(colour[window])
+        near = known[window] & (cv2.distanceTransform((~piece).astype(np.uint8), cv2.DIST_L2, 5) < reach)
+        if near.any() and _is_plain(colours, near) and _ground(colours, near)[near].mean() > _MOSTLY:
+            result[window][piece] = fill_plain(colours, near, piece)[piece]
+            rest[window] &= ~piece
+    return fill_cloth(result, trusted | (hole & ~rest), rest)
 
 
 def eroded(mask: Mask) -> Mask:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import Body, measure_body
-from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_plain
+from drn_core.prior.cloth import extend_colours, fill_cloth, fill_garment, fill_pieces, fill_plain
 from drn_core.prior.face_mirror import fill_mirrored
 from drn_core.prior.head import HeadRelief, measure_head
 from drn_core.prior.lengthen import Lengthening, lengthened_body, lengthened_sheets, plan_lengthenings
@@ -238,7 +238,7 @@ def _layer_texture(crop: _Crop, segmentation: Segmentation, layer: Layer) -> UIn
     if layer == Layer.TORSO:
         colour, alpha, is_filled = _clothed(colour, alpha, segmentation, trusted, hole)
         trusted |= is_filled
-    colour = fill_cloth(colour, trusted, hole & ~trusted)
+    colour = (fill_cloth if layer == Layer.TORSO else fill_pieces)(colour, trusted, hole & ~trusted)
     colour = extend_colours(colour, (trusted | hole) & (alpha > 0.02))
     return np.dstack([colour, np.round(alpha * 255).astype(np.uint8)])
 

@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.prior.body import NO_HEM, Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.cloth import eroded, looks_like
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.hands import cut_hand
 from drn_core.prior.ordering import layer_depths
 from drn_core.prior.outline import ArmOutline, colour_space, trace_arm
-from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
+from drn_core.prior.parts import ARM_LAYERS, LIMB_OF, LIMBS, Layer, Limb, Part
 from drn_core.prior.skirt import find_hem, skirt_masks
 from drn_core.prior.strays import blurred_rim, give, give_away, return_islands, return_slivers, take_own_colour
-from drn_core.prior.trunk import joint_disc, neck_column, trunk_masks
+from drn_core.prior.trunk import clean_of_arms, joint_disc, neck_column, trunk_masks
 
 __all__ = ["Segmentation", "is_arm_in_front", "pixel_grid", "segment_layers"]
 
@@ -223,12 +224,16 @@ def _with_skirt(body: Body, points: Field, owned: dict[Layer, Mask], person: Mas
 
 
 def _limb_masks(
-    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, limb: Limb, under: Mask
-) -> dict[Layer, tuple[Mask, Mask]]:
+    body: Body, fields: BodyFields, points: Field, owned: Mapping[Layer, Mask], person: Mask, rgb: UInt8, limb: Limb,
+    under: Mask,
+) -> dict[Layer, tuple[Mask, Mask]]:  # fmt: skip
     """What the two sheets of a limb cover, and which of it shows their own colour; legs run on `under` a skirt."""
     upper, lower = owned[limb.upper_layer], owned[limb.lower_layer]
     radius = body.radii[limb.parts[0]]
     at_root = joint_disc(points, body, limb.root, (1.1 if limb.is_arm else 1.2) * radius) & owned[Layer.TORSO]
+    if limb.is_arm:  # hair on the shoulder is no sleeve
+        head = owned[Layer.TORSO] & (fields.parts[Part.HEAD] < 1.0)
+        at_root &= ~looks_like(rgb, eroded(head), eroded(upper), at_root)
     joint = _cap(points, body, limb)
     reach = {
         limb.upper_layer: fields.parts[limb.parts[0]] < _HIDDEN_REACH,
@@ -273,6 +278,16 @@ def _distrust_blur(
     for layer in (Layer.TORSO, *(limb.upper_layer for limb in arms)):
         wanted, trusted = masks[layer]
         masks[layer] = wanted, trusted & ~blurred
+
+
+def _distrust_rims(masks: dict[Layer, tuple[Mask, Mask]], owned: Mapping[Layer, Mask], body: Body, rgb: UInt8) -> None:
+    """Have filled in what the arms' rims leave of their colour on the legs. Changes the masks."""
+    arms = np.logical_or.reduce([owned[layer] for layer in ARM_LAYERS])
+    for layer, limb in LIMB_OF.items():
+        if not limb.is_arm:
+            wanted, trusted = masks[layer]
+            clean = clean_of_arms(body, rgb, owned[layer], arms)[1]
+            masks[layer] = wanted, trusted & ~(owned[layer] & ~clean)
 
 
 def _areas(body: Body, fields: BodyFields, owned: Mapping[Layer, Mask]) -> tuple[dict[Part, float], dict[Part, float]]:
@@ -321,10 +336,11 @@ def segment_layers(body: Body, person: Mask, rgb: UInt8) -> Segmentation:
     wanted, trusted = trunk_masks(body, fields, points, owned, person, rgb, mirror)
     masks = {Layer.TORSO: (wanted, trusted)}
     for limb in LIMBS:
-        masks |= _limb_masks(body, fields, points, owned, person, limb, under)
+        masks |= _limb_masks(body, fields, points, owned, person, rgb, limb, under)
     _show_owners(masks, owned, body)
     skin, garment = _skin_and_garment(body, fields, points)
     _distrust_blur(masks, owned, fields, garment, round(_BLUR * body.torso_length), rgb)
+    _distrust_rims(masks, owned, body, rgb)
     expected, seen = _areas(body, fields, owned)
     return Segmentation(
         owned=owned,

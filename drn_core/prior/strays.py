@@ -44,7 +44,7 @@ def give_away(
     owned: dict[Layer, Mask], limb: Limb, lost: Mask, cloth: Mask, near: Mapping[Layer, Field], fields: BodyFields,
     rgb: UInt8,
 ) -> None:  # fmt: skip
-    """Give to the trunk what lies beyond an arm's outline, unless it is of the hand or hangs together with nothing.
+    """Give to trunk and legs what lies beyond an arm's outline, unless it is of the hand or hangs on nothing.
 
     Args:
         owned: changed in place.
@@ -55,14 +55,18 @@ def give_away(
         fields: distances to the parts. What is nearer to the hand than to the forearm may be fingers, that reach far.
         rgb: (H, W, 3); what is near the hand but looks like the trunk is cloth beside it.
     """
+    below = (Layer.TORSO, *(layer for other in LIMBS if not other.is_arm for layer in other.layers))
     hand = owned[limb.lower_layer] & (fields.parts[limb.parts[2]] < fields.parts[limb.parts[1]])
     palm = owned[limb.lower_layer] & ~lost & (fields.parts[limb.parts[2]] < _PALM)
     cloth = lost & hand & (cloth | looks_like(rgb, eroded(owned[Layer.TORSO]), palm, lost & hand))
-    trunk = cv2.dilate(owned[Layer.TORSO].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     for piece in (cloth, lost & ~hand):
         _, label = cv2.connectedComponents(piece.astype(np.uint8), connectivity=4)
-        touches = np.isin(label, np.unique(label[piece & trunk]))
-        give(owned, Layer.TORSO, piece & (touches | ((near[Layer.TORSO] < _NEAR_TRUNK) & ~hand)))
+        for layer in below:
+            beside = cv2.dilate(owned[layer].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            free = piece & (owned[limb.upper_layer] | owned[limb.lower_layer])
+            give(owned, layer, free & np.isin(label, np.unique(label[free & beside])))
+        stray = lost & ~hand & (owned[limb.upper_layer] | owned[limb.lower_layer])
+        give(owned, Layer.TORSO, piece & stray & (near[Layer.TORSO] < _NEAR_TRUNK))
 
 
 def give(owned: dict[Layer, Mask], layer: Layer, pixels: Mask) -> None:

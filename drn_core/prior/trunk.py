@@ -16,7 +16,7 @@ from drn_core.prior.ordering import layer_depths
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Part
 from drn_core.skeleton import JOINT_INDEX
 
-__all__ = ["joint_disc", "neck_column", "trunk_masks"]
+__all__ = ["clean_of_arms", "joint_disc", "neck_column", "trunk_masks"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -29,6 +29,8 @@ _NECK_WIDTH = 0.45
 _UNMIXED = 0.5
 # A share of the arm's hue in a pixel of the rim from which it is not clean, where the hues differ by as much (Lab).
 _BLED, _LEAST_HUE_STEP = 0.15, 10.0
+# Within so many half widths about its quadrangle the trunk covers what limbs hide.
+_COVERED = 0.9
 # By how much a trunk may widen upwards.
 _LEAN = 0.5
 # Rim of a hand before a face that can be completed, in half widths of the head.
@@ -37,6 +39,9 @@ _SEAM = 0.05
 _OVERLAP = 9
 # Radius in torso lengths of the disc that rolls along the trunk's outline; notches narrower than it are the arms'.
 _BRIDGE = 0.25
+# Half width in torso lengths below which a piece of the trunk no larger than a square of such a side is a wedge, if so
+# much of its rim touches arms.
+_WEDGE, _WEDGE_SIDE, _AMONG_ARMS = 0.1, 0.15, 0.7
 # Rim of an arm, in torso lengths, whose mixed colours don't count as the trunk's.
 _MIXED_RIM = 0.008
 
@@ -74,12 +79,15 @@ def trunk_masks(
     Returns:
         (H, W) the pixels it covers; (H, W) those whose colour may be shown and used to fill the rest.
     """
-    own, arms = owned[Layer.TORSO], _arms(owned)
+    wedges = _wedges(body, fields, owned)
+    own, arms = owned[Layer.TORSO] & ~wedges, _arms(owned) | wedges
     away = fields.parts[Part.HEAD]
     head = person & hidden_head(body, away, points, own, mirror)
-    wanted = own | head | (person & ((fields.torso < 0.9) | neck_column(body, points))) | _under_arms(body, owned)
+    wanted = (
+        own | head | (person & ((fields.torso < _COVERED) | neck_column(body, points))) | _under_arms(body, own, owned)
+    )
     wanted = (wanted & _standing(body, fields, points, own | _legs(owned), arms)) | head | _bridged(body, own, arms)
-    rim, trusted = _clean(body, rgb, own, arms)
+    rim, trusted = clean_of_arms(body, rgb, own, arms)
     for limb in LIMBS:
         if body.confidence[limb.middle] < 0.3:
             continue
@@ -96,6 +104,26 @@ def trunk_masks(
     if mirror is not None:  # nothing of a hand's edge need stay
         trusted &= (away > 1.0) | (distance_to(arms) > _SEAM * body.radii[Part.HEAD])
     return wanted, trusted
+
+
+def _wedges(body: Body, fields: BodyFields, owned: Mapping[Layer, Mask]) -> Mask:
+    """Small thin pieces (H, W) that stand out from the trunk among arms: the shadow in the bend of a hanging arm.
+
+    Left to the trunk they would stand out from its side when the arm is raised, and the cloth behind the arm with them.
+    """
+    radius = max(round(_WEDGE * body.torso_length), 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    own, arms = owned[Layer.TORSO].astype(np.uint8), _arms(owned)
+    thin = (own > 0) & (cv2.morphologyEx(own, cv2.MORPH_OPEN, kernel) == 0) & (fields.torso > 0.0)
+    num, label = cv2.connectedComponents(thin.astype(np.uint8), connectivity=4)
+    wedges = np.zeros_like(thin)
+    for index in range(1, num):
+        piece = label == index
+        ring = (cv2.dilate(piece.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & (own == 0)
+        is_small = piece.sum() < (_WEDGE_SIDE * body.torso_length) ** 2
+        if is_small and (ring & arms).sum() > _AMONG_ARMS * ring.sum() and fields.torso[piece].max() > _COVERED:
+            wedges |= piece
+    return np.asarray(wedges & ~_bridged(body, (own > 0) & ~wedges, wedges))
 
 
 def _seat(
@@ -156,13 +184,13 @@ def _steps(*ways: npt.NDArray[np.float64]) -> UInt8:
     return kernel
 
 
-def _under_arms(body: Body, owned: Mapping[Layer, Mask]) -> Mask:
+def _under_arms(body: Body, own: Mask, owned: Mapping[Layer, Mask]) -> Mask:
     """A margin of the trunk under the arms before it: sheets that only touch show the background at their edges."""
     depths = layer_depths(body, body.depth[None])[0]
     front = [owned[layer] for layer in ARM_LAYERS if depths[layer] < 0.0]
     if not front:
-        return np.zeros_like(owned[Layer.TORSO])
-    core = cv2.erode(owned[Layer.TORSO].astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
+        return np.zeros_like(own)
+    core = cv2.erode(own.astype(np.uint8), np.ones((_OVERLAP, _OVERLAP), np.uint8))
     margin = cv2.dilate(core, np.ones((2 * _OVERLAP, 2 * _OVERLAP), np.uint8)) > 0
     return np.asarray(margin & np.logical_or.reduce(front))
 
@@ -173,7 +201,7 @@ def neck_column(body: Body, points: Field) -> Mask:
     return segment_distance(points, body.neck, head) < _NECK_WIDTH * body.radii[Part.HEAD]
 
 
-def _clean(body: Body, rgb: UInt8, own: Mask, arms: Mask) -> tuple[Mask, Mask]:
+def clean_of_arms(body: Body, rgb: UInt8, own: Mask, arms: Mask) -> tuple[Mask, Mask]:
     """Find the rim of the arms, whose colours are mixed, and which pixels of the trunk have their own colour.
 
     Pixels of the rim that look like the trunk nearby, not like the arm, may keep their colour. Videos and JPEGs store

@@ -191,6 +191,15 @@ class TestTrunkBehind:
         filled = fill_garment(scarred, ~hole, hole)
         assert np.abs(filled[hole].astype(int) - stripes[hole]).mean() < 40
 
+    def test_a_jacket_over_a_striped_shirt_is_plain_where_it_is(self) -> None:
+        picture = np.full((120, 160, 3), (200, 40, 40), np.uint8)
+        picture[:, :80][(np.arange(120) // 6) % 2 == 0] = 240  # the shirt
+        picture[:40, 118:122] = 240  # a lace that hangs down to where an arm hides the jacket
+        hole = np.zeros((120, 160), bool)
+        hole[40:90, 100:140] = True
+        filled = fill_garment(np.where(hole[..., None], SKIN, picture).astype(np.uint8), ~hole, hole)
+        assert np.abs(filled[hole].astype(int) - (200, 40, 40)).max() <= 24
+
 
 def test_what_a_hand_hides_of_a_head_is_as_wide_as_its_other_side() -> None:
     drawn = figure()

@@ -11,7 +11,7 @@ import pytest
 from drn_core.prior.body import Body, BodyFields, measure_body, measure_fields
 from drn_core.prior.parts import Layer
 from drn_core.prior.segmentation import pixel_grid
-from drn_core.prior.trunk import _bridged, _clean, _seat, _standing
+from drn_core.prior.trunk import _bridged, _seat, _standing, _wedges, clean_of_arms
 from tests.helpers.figure import SHIRT, SIZE_HW, SKIN, figure
 
 
@@ -81,6 +81,29 @@ def test_an_arm_beside_the_trunk_is_not_bridged_to_it(measured: tuple[Body, Body
     assert not _bridged(measured[0], trunk, arm).any()
 
 
+def test_the_shadow_in_an_arms_bend_is_no_trunk(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    body, fields, _ = measured
+    arm = _mask((212, 140), (240, 140), (240, 230), (212, 230))
+    shadow = _mask((212, 172), (228, 180), (212, 188))
+    trunk = _mask((150, 110), (211, 110), (211, 240), (150, 240))
+    owned = {layer: np.zeros(SIZE_HW, bool) for layer in Layer}
+    owned[Layer.TORSO], owned[Layer.LEFT_LOWER_ARM] = trunk | shadow, arm & ~shadow
+    wedges = _wedges(body, fields, owned)
+    assert wedges[shadow].mean() > 0.6
+    assert not wedges[trunk].any()
+
+
+def test_cloth_seen_between_arms_is_trunk(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
+    body, fields, _ = measured
+    trunk = _mask((140, 110), (220, 110), (220, 240), (140, 240))
+    arms = _mask((180, 150), (219, 140), (219, 200), (180, 190)) & ~_mask(
+        (205, 160), (214, 160), (214, 180), (205, 180)
+    )
+    owned = {layer: np.zeros(SIZE_HW, bool) for layer in Layer}
+    owned[Layer.TORSO], owned[Layer.LEFT_LOWER_ARM] = trunk & ~arms, arms
+    assert not _wedges(body, fields, owned).any()
+
+
 def test_hue_that_bled_from_an_arm_is_not_the_trunks(measured: tuple[Body, BodyFields, np.ndarray]) -> None:
     rgb = np.full((*SIZE_HW, 3), (25, 25, 30), np.uint8)
     trunk, arm = (
@@ -88,7 +111,7 @@ def test_hue_that_bled_from_an_arm_is_not_the_trunks(measured: tuple[Body, BodyF
         _mask((150, 170), (210, 170), (210, 190), (150, 190)),
     )
     rgb[arm], rgb[191:193, 150:211] = SKIN, (44, 26, 24)  # reddish, hardly lighter
-    _, clean = _clean(measured[0], rgb, trunk & ~arm, arm)
+    _, clean = clean_of_arms(measured[0], rgb, trunk & ~arm, arm)
     assert not clean[191:193, 160:200].any()
     assert clean[200:, 160:200][trunk[200:, 160:200]].all()
     rgb[191:193, 150:211] = SHIRT  # a stripe of its own
