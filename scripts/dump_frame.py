@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         clip = inspect_clip(job_from_args(args), at=(args.at, args.at))
         (frame,) = clip.frames()
-        write_stages(args.folder, [*clip.source_stages(), *frame.stages])
+        write_stages(args.folder, [*clip.source_stages(), *frame.stages()])
     except RetargetError as error:
         print(f"dump_frame: {error}", file=sys.stderr)
         return error.exit_code

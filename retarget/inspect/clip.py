@@ -17,6 +17,7 @@ from retarget.inspect.driver_pictures import WatchedDriver
 from retarget.pipeline.preparation import Clock, check_inputs, prepare_job
 from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.pose.extractor import TrackResult
+from retarget.records import UInt8Array
 
 if TYPE_CHECKING:  # what draws is imported beside the reading of the driver
     from retarget.inspect.stages import Stage
@@ -24,24 +25,49 @@ if TYPE_CHECKING:  # what draws is imported beside the reading of the driver
     from retarget.pipeline.retargeter import MotionPlan, RenderedFrame
     from retarget.pipeline.source import SourceModel
 
-__all__ = ["FrameStages", "InspectedClip", "choose_frames", "inspect_clip", "warnings_of_frame"]
+__all__ = ["InspectedClip", "InspectedFrame", "choose_frames", "inspect_clip", "warnings_of_frame"]
 
 _FRAME_RANGE = re.compile(r"frames? (\d+)(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
-class FrameStages:
-    """One frame.
+class InspectedFrame:
+    """One frame as it was rendered, ready to be taken apart.
 
     Attributes:
+        clip: what it belongs to.
         index: its number in what was read of the driver.
-        seconds: its time from the first frame read.
-        stages: in order.
+        driver_rgb: (H, W, 3) uint8, the driver's own picture.
+        rendered: the output and what it was made from.
+        previous: the output before it; None for the first.
     """
 
+    clip: InspectedClip
     index: int
-    seconds: float
-    stages: tuple[Stage, ...]
+    driver_rgb: UInt8Array
+    rendered: RenderedFrame
+    previous: RenderedFrame | None
+
+    @property
+    def seconds(self) -> float:
+        """Its time from the first frame read."""
+        return float(self.clip.times_seconds[self.index])
+
+    def stages(self, height: int | None = None) -> list[Stage]:
+        """Draw the stages, in order.
+
+        Args:
+            height: at which they are to be looked at: maps that are at least twice as high are drawn on fewer pixels.
+                None keeps every pixel.
+        """
+        from retarget.inspect.stages import driver_stage, frame_stages
+
+        clip, index = self.clip, self.index
+        track, raw = clip.result.track, clip.result.raw
+        seen = bool(track.is_detected[index])
+        first = driver_stage(self.driver_rgb, raw.pose_at(index), track.pose_at(index), is_detected=seen)
+        stride = 1 if height is None else max(1, clip.source.size_hw[0] // height)
+        return [first, *frame_stages(clip.source, clip.plan, index, self.rendered, self.previous, stride=stride)]
 
 
 @dataclass
@@ -87,28 +113,24 @@ class InspectedClip:
 
         return source_stages(self.source)
 
-    def frames(self) -> Iterator[FrameStages]:
-        """Render the chosen frames and yield their stages; pictures of one frame at a time are held."""
-        from retarget.inspect.stages import driver_stage, frame_stages
-
+    def frames(self) -> Iterator[InspectedFrame]:
+        """Render the chosen frames; the pictures of the one at hand alone are held."""
         began = time.perf_counter()
-        times, track, raw = self.times_seconds, self.result.track, self.result.raw
-        for index, rgb, rendered in zip(self.chosen, self.driver.pictures(), self._rendered(), strict=True):
-            previous, frame = rendered
-            is_detected = bool(track.is_detected[index])
-            first = driver_stage(rgb, raw.pose_at(index), track.pose_at(index), is_detected=is_detected)
-            stages = frame_stages(self.source, self.plan, index, frame, previous)
-            yield FrameStages(index, float(times[index]), (first, *stages))
+        for index, rgb, (previous, frame) in zip(self.chosen, self.driver.pictures(), self._rendered(), strict=True):
+            yield InspectedFrame(self, index, rgb, frame, previous)
         self.seconds["frames"] = time.perf_counter() - began
 
     def _rendered(self) -> Iterator[tuple[RenderedFrame | None, RenderedFrame]]:
         """Each chosen frame with the one before it."""
         background = self.studio.background(self.job, self.result)
+        known, frame = -1, None
         try:
             for index in self.chosen:
-                part = self.plan.part(max(index - 1, 0), index + 1)
-                rendered = list(self.studio.retargeter.render(part, background))
-                yield (rendered[0] if len(rendered) == 2 else None), rendered[-1]
+                previous = frame if known == index - 1 else None
+                start = index if previous is not None else max(index - 1, 0)
+                *before, frame = self.studio.retargeter.render(self.plan.part(start, index + 1), background)
+                known = index
+                yield (before[0] if before else previous), frame
         finally:
             if background is not None:
                 background.close()

@@ -74,7 +74,7 @@ def draw_weight(weight: FloatArray) -> UInt8Array:
 
 def draw_difference(first: UInt8Array, second: UInt8Array) -> UInt8Array:
     """Draw how two pictures (H, W, 3) differ, four times as strong; black is equal."""
-    return np.asarray(np.clip(cv2.absdiff(first, second).astype(np.int32) * _DIFFERENCE_GAIN, 0, 255), np.uint8)
+    return np.asarray(cv2.convertScaleAbs(cv2.absdiff(first, second), alpha=_DIFFERENCE_GAIN), np.uint8)
 
 
 def draw_points(rgb: UInt8Array, pose: Pose) -> UInt8Array:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from retarget.errors import OutputError
-from retarget.inspect.clip import FrameStages
+from retarget.inspect.clip import InspectedFrame
 from retarget.video.output_path import output_errors
 
 if TYPE_CHECKING:  # it imports what draws
@@ -43,7 +43,7 @@ def write_stages(folder: Path, stages: Iterable[Stage]) -> None:
         (folder / "stages.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
-def dump_frames(folder: Path, frames: Iterable[FrameStages]) -> Iterator[FrameStages]:
+def dump_frames(folder: Path, frames: Iterable[InspectedFrame]) -> Iterator[InspectedFrame]:
     """Write the stages of frames into "frame_NNNNNN" folders as they pass by.
 
     Args:
@@ -57,5 +57,5 @@ def dump_frames(folder: Path, frames: Iterable[FrameStages]) -> Iterator[FrameSt
         OutputError: they can't be written.
     """
     for frame in frames:
-        write_stages(folder / f"frame_{frame.index:06d}", frame.stages)
+        write_stages(folder / f"frame_{frame.index:06d}", frame.stages())
         yield frame

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from drn_core.skeleton import JOINT_NAMES
 from retarget import __version__
-from retarget.inspect.clip import FrameStages, InspectedClip, warnings_of_frame
+from retarget.inspect.clip import InspectedClip, InspectedFrame, warnings_of_frame
 from retarget.pipeline.conveyor import consume_behind
 from retarget.records import UInt8Array
 from retarget.video.output_path import write_text_output
@@ -65,13 +65,13 @@ def encode_picture(rgb: UInt8Array, limits: PageLimits) -> str:
         height = max(_MIN_HEIGHT, round(0.7 * height))
 
 
-def write_inspect_page(path: Path, clip: InspectedClip, frames: Iterable[FrameStages], *, height: int = 360) -> None:
+def write_inspect_page(path: Path, clip: InspectedClip, frames: Iterable[InspectedFrame], *, height: int = 360) -> None:
     """Write the page, whole or not at all; pictures are held as compressed text only.
 
     Args:
         path: the file; replaced.
         clip: what is inspected.
-        frames: stages of the chosen frames.
+        frames: the chosen frames; they are drawn and packed while the next ones are rendered.
         height: of the pictures, pixels; smaller where the page would outgrow its limit.
 
     Raises:
@@ -105,12 +105,12 @@ def _stage_values(stage: Stage, limits: PageLimits) -> dict[str, str]:
     return {"name": stage.name, "title": stage.title, "note": stage.note, "picture": picture}
 
 
-def _frame_values(frame: FrameStages, warnings: Sequence[tuple[str, str]], limits: PageLimits) -> dict[str, Any]:
+def _frame_values(frame: InspectedFrame, warnings: Sequence[tuple[str, str]], limits: PageLimits) -> dict[str, Any]:
     return {
         "index": frame.index,
         "seconds": frame.seconds,
         "warnings": warnings_of_frame(warnings, frame.index),
-        "stages": [_stage_values(stage, limits) for stage in frame.stages],
+        "stages": [_stage_values(stage, limits) for stage in frame.stages(limits.height)],
     }
 
 

@@ -86,7 +86,13 @@ def driver_stage(rgb: UInt8Array, raw: Pose, smoothed: Pose, *, is_detected: boo
 
 
 def frame_stages(
-    source: SourceModel, plan: MotionPlan, index: int, frame: RenderedFrame, previous: RenderedFrame | None
+    source: SourceModel,
+    plan: MotionPlan,
+    index: int,
+    frame: RenderedFrame,
+    previous: RenderedFrame | None,
+    *,
+    stride: int = 1,
 ) -> Iterator[Stage]:
     """Yield the stages of an output frame, from the transferred skeleton to the difference to the frame before.
 
@@ -96,9 +102,10 @@ def frame_stages(
         index: the frame's number in it.
         frame: the frame as rendered.
         previous: the frame before it; None for the first.
+        stride: maps are drawn on every so many pixels.
     """
     yield _transferred(source, plan, index)
-    yield from _prior_stages(source, plan.orders[index], frame)
+    yield from _prior_stages(source, plan.orders[index], frame, stride)
     if frame.network is not None:
         yield from network_stages(frame.network)
     shown = _opaque(frame.image)
@@ -122,7 +129,9 @@ def _transferred(source: SourceModel, plan: MotionPlan, index: int) -> Stage:
     return Stage("skeleton", "transferred skeleton", draw_pose(source.plate, pose), note, arrays)
 
 
-def _prior_stages(source: SourceModel, orders: npt.NDArray[np.int64], frame: RenderedFrame) -> Iterator[Stage]:
+def _prior_stages(
+    source: SourceModel, orders: npt.NDArray[np.int64], frame: RenderedFrame, stride: int
+) -> Iterator[Stage]:
     prior = frame.prior
     y0, x0, y1, x1 = prior.window
     size_hw = source.size_hw
@@ -130,7 +139,7 @@ def _prior_stages(source: SourceModel, orders: npt.NDArray[np.int64], frame: Ren
     def whole(part: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
         result = np.full((*part.shape[:-2], *size_hw), empty, part.dtype)
         result[..., y0:y1, x0:x1] = part
-        return result
+        return result[..., ::stride, ::stride]
 
     layer = whole(prior.raster.layer[0, 0].numpy(), -1)
     part = whole(prior.raster.part[0, 0].numpy(), -1)

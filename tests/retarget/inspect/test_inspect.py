@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,12 +18,16 @@ import retarget
 from drn_core.model.records import DRNOutput, PoseBranchOutput
 from drn_core.prior.parts import Layer
 from retarget.cli.main import main
+from retarget.config import RenderConfig
 from retarget.errors import UsageError
-from retarget.inspect.clip import choose_frames, warnings_of_frame
+from retarget.inspect.clip import choose_frames, inspect_clip, warnings_of_frame
 from retarget.inspect.drawing import draw_difference, draw_flow, draw_labels, label_colours
 from retarget.inspect.page import MAX_PAGE_BYTES, PageLimits, encode_picture
 from retarget.inspect.sampling import StackSampler
 from retarget.inspect.stages import network_stages
+from retarget.pipeline.background import Background
+from retarget.pipeline.retargeter import MotionPlan, RenderedFrame
+from retarget.pipeline.video_job import VideoJob
 from scripts import compare_backends, dump_frame, profile_clip, trace_pose
 from tests.helpers.require import skip_or_fail
 
@@ -117,6 +122,36 @@ def test_flow_leads_from_the_frame_to_the_photo(page: Path) -> None:
     error = np.abs(warped.astype(int) - image)[inside]
     assert inside.sum() > 500
     assert np.median(error) <= 6
+
+
+@pytest.mark.mediapipe
+def test_neighbours_are_rendered_once_and_pages_draw_fewer_pixels(
+    arguments: list[str], page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = VideoJob(
+        Path(arguments[1]), Path(arguments[3]), Path(), end_seconds=0.3, render=RenderConfig(max_side_px=160)
+    )
+    clip = inspect_clip(job, at=(0.1, 0.2))
+    assert clip.chosen == (3, 4, 5, 6)
+    rendered: list[int] = []
+    render = clip.studio.retargeter.render
+
+    def watched(plan: MotionPlan, background: Background | None = None) -> Iterator[RenderedFrame]:
+        rendered.extend(plan.pts.tolist())
+        return render(plan, background)
+
+    monkeypatch.setattr(clip.studio.retargeter, "render", watched)
+    frames = list(clip.frames())
+    assert rendered == clip.plan.pts[2:7].tolist()
+    with np.load(page.parent / "dump" / "frame_000004" / "arrays.npz") as arrays:
+        assert np.array_equal(arrays["composite.image"], frames[1].rendered.image)
+    whole, half, page_size = (
+        {stage.name: stage.picture for stage in frames[1].stages(height)} for height in (None, 80, 160)
+    )
+    assert list(whole) == [*FRAME_STAGES, "difference"]
+    assert whole["flow"].shape == page_size["flow"].shape == (160, 120, 3)
+    assert np.array_equal(half["parts"], whole["parts"][::2, ::2])
+    assert np.array_equal(half["composite"], whole["composite"])
 
 
 @pytest.mark.mediapipe
