@@ -95,13 +95,9 @@ def plan_lengthenings(
             a, b = SEGMENTS[part]
             bone = body.keypoints[b] - body.keypoints[a]
             length = float(np.linalg.norm(bone))
-            new_length = min(_RESTORED * true_lengths.get(part, 0.0), _MOST_FACTOR * length)
+            new_length = _restored(length, true_lengths.get(part, 0.0), body.radii[part])
             is_usable = min(body.confidence[[a, b]]) >= 0.5 and seen[part] >= _LEAST_SEEN * expected[part]
-            if (
-                is_usable
-                and length >= _LEAST_LENGTH * body.radii[part]
-                and length * _RESTORED < _FORESHORTENED * new_length
-            ):
+            if is_usable and new_length > length:
                 plan.append(Lengthening(limb, part, body.keypoints[a].copy(), unit(bone), length, new_length))
     return plan
 
@@ -115,7 +111,14 @@ def is_beyond_lengthening(length: float, true_length: float, half_width: float) 
         half_width: of the part, same unit.
     """
     is_foreshortened = length < _FORESHORTENED * true_length
-    return is_foreshortened and (length < _LEAST_LENGTH * half_width or length * _MOST_FACTOR < _RESTORED * true_length)
+    return is_foreshortened and _restored(length, true_length, half_width) < _RESTORED * true_length
+
+
+def _restored(length: float, true_length: float, half_width: float) -> float:
+    """Length that a part is drawn on to: its own where it is not foreshortened, or holds no middle to repeat."""
+    if length >= _FORESHORTENED * true_length or length < _LEAST_LENGTH * half_width:
+        return length
+    return min(_RESTORED * true_length, _MOST_FACTOR * length)
 
 
 def lengthened_body(body: Body, plan: list[Lengthening]) -> Body:

@@ -22,6 +22,7 @@ from drn_core.prior.skinning import LayerMesh, join_meshes, mesh_layer
 from drn_core.prior.twins import (
     Rebuild,
     absorbed,
+    cropped_limbs,
     overhang,
     plan_rebuilds,
     plan_regrowths,
@@ -352,22 +353,21 @@ def build_person(source: SourceImage) -> PersonLayers:
     segmentation = segment_layers(body, alpha > 0.3, rgb)
     measured = body = segmentation.body
     lengths = {part: length * working.scale for part, length in source.true_lengths.items()}
-    lengthenings = plan_lengthenings(body, lengths, segmentation.seen_area, segmentation.expected_area)
+    areas = segmentation.seen_area, segmentation.expected_area
+    lengthenings = plan_lengthenings(body, lengths, *areas)
     body = lengthened_body(body, lengthenings)
-    rebuilds = plan_rebuilds(body, segmentation.seen_area, segmentation.expected_area)
+    rebuilds = plan_rebuilds(body, *areas)
     limbs = [rebuild.limb for rebuild in rebuilds]
-    regrowths = [
-        item
-        for item in plan_regrowths(measured, lengths, segmentation.seen_area, segmentation.expected_area)
-        if not {item.limb, LIMBS[item.limb.twin]} & {*limbs, *(each.limb for each in lengthenings)}
-    ]
+    size_hw = source.alpha.shape[0], source.alpha.shape[1]
+    planned = plan_regrowths(measured, lengths, *areas, cropped_limbs(source.keypoints, size_hw))
+    busy = {*limbs, *(item.limb for item in lengthenings)}
+    regrowths = [item for item in planned if not {item.limb, LIMBS[item.limb.twin]} & busy]
     body = rebuilt_body(body, rebuilds + regrowths)
     hidden = {layer for limb in limbs for layer in limb.layers}
     regrown = {layer for regrowth in regrowths for layer in regrowth.layers}
-    half = np.full(2, 0.5 / working.scale - 0.5)
     textures, moved = _completed(
         _textures(crop, without_ends(absorbed(segmentation, hidden), regrowths, rgb), hidden | regrown),
-        [item.moved(half, 1 / working.scale) for item in lengthenings],
+        [item.moved(np.full(2, 0.5 / working.scale - 0.5), 1 / working.scale) for item in lengthenings],
         [working.native(rebuild) for rebuild in rebuilds + regrowths],
     )
     origin_xy = crop.origin_xy[0] - moved[0], crop.origin_xy[1] - moved[1]
@@ -391,7 +391,7 @@ def build_person(source: SourceImage) -> PersonLayers:
         mesh=mesh,
         body=photo_body,
         head=measure_head(photo_body, mesh),
-        size_hw=(source.alpha.shape[0], source.alpha.shape[1]),
+        size_hw=size_hw,
         rebuilt=tuple(limbs),
         lengthened=tuple(item.part for item in lengthenings),
         regrown=tuple(item.limb.parts[1] for item in regrowths),

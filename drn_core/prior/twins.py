@@ -1,9 +1,10 @@
-"""Limbs that the photo hides, rebuilt from their mirror twins."""
+"""Limbs that the photo hides or cuts off, rebuilt from their mirror twins."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from drn_core.skeleton import JOINT_INDEX, MIRROR
 __all__ = [
     "Rebuild",
     "absorbed",
+    "cropped_limbs",
     "limb_visibility",
     "overhang",
     "plan_rebuilds",
@@ -104,15 +106,20 @@ def plan_rebuilds(body: Body, seen: Mapping[Part, float], expected: Mapping[Part
 
 
 def plan_regrowths(
-    body: Body, true_lengths: Mapping[Part, float], seen: Mapping[Part, float], expected: Mapping[Part, float]
+    body: Body,
+    true_lengths: Mapping[Part, float],
+    seen: Mapping[Part, float],
+    expected: Mapping[Part, float],
+    cropped: Collection[Limb],
 ) -> list[Rebuild]:
-    """Decide which limbs point at the camera beyond elbow or knee so much that nothing is left to draw on.
+    """Decide of which limbs the photo shows too little beyond elbow or knee: end on, or cut off by the frame.
 
     Args:
         body: the body in the photo.
-        true_lengths: length of limb parts laid flat, pixels; parts that are missing are left alone.
+        true_lengths: length of limb parts laid flat, pixels; parts that are missing are not seen end on.
         seen: pixels that each limb part shows.
         expected: pixels that it would show if nothing hid it.
+        cropped: from `cropped_limbs`.
 
     Returns:
         One entry per limb whose lower part and end are to be made from its twin's.
@@ -121,12 +128,36 @@ def plan_regrowths(
     for limb in LIMBS:
         twin, lower = LIMBS[limb.twin], limb.parts[1]
         length, other = (float(np.linalg.norm(body.keypoints[x.tip] - body.keypoints[x.middle])) for x in (limb, twin))
+        is_cropped = limb in cropped
         is_end_on = is_beyond_lengthening(length, true_lengths.get(lower, 0.0), body.radii[lower])
-        is_sure = min(body.confidence[[limb.middle, limb.tip, twin.middle, twin.tip]]) >= 0.5
-        is_twin_good = seen[twin.parts[1]] >= _WELL_SEEN * expected[twin.parts[1]]
-        if is_end_on and is_sure and is_twin_good and other >= _WELL_SEEN * true_lengths.get(lower, 0.0):
+        needed = [limb.middle, twin.middle, twin.tip] + ([] if is_cropped else [limb.tip])
+        is_sure = min(body.confidence[needed]) >= 0.5
+        is_twin_good = twin not in cropped and seen[twin.parts[1]] >= _WELL_SEEN * expected[twin.parts[1]]
+        is_twin_long = other >= _WELL_SEEN * max(true_lengths.get(part, 0.0) for part in (lower, twin.parts[1]))
+        if (is_end_on or is_cropped) and is_sure and is_twin_good and is_twin_long:
             regrowths.append(Rebuild(limb, _mirror_map(body, limb.middle, twin.middle), is_whole=False))
     return regrowths
+
+
+def cropped_limbs(keypoints: npt.NDArray[np.floating[Any]], size_hw: tuple[int, int]) -> tuple[Limb, ...]:
+    """Find the limbs whose elbow or knee is in the photo and most of whose hand or foot is beyond its frame.
+
+    Args:
+        keypoints: (33, 2) pixels of the photo.
+        size_hw: size of the photo.
+
+    Returns:
+        The limbs.
+    """
+
+    def is_inside(point: npt.NDArray[np.floating[Any]]) -> bool:
+        return bool(0 <= point[0] < size_hw[1] and 0 <= point[1] < size_hw[0])
+
+    return tuple(
+        limb
+        for limb in LIMBS
+        if is_inside(keypoints[limb.middle]) and not is_inside(keypoints[[limb.tip, *limb.ends]].mean(0))
+    )
 
 
 def _mirror_map(body: Body, joint: int, twin_joint: int) -> npt.NDArray[np.float64]:

@@ -117,7 +117,10 @@ def rebuilding_notes(person: PersonLayers) -> tuple[tuple[str, str], ...]:
         for part in person.lengthened
     ]
     end_on = [
-        ("W312", f"{part.name.lower().replace('_', ' ')}: seen end on in the photo, made from its mirror twin")
+        (
+            "W312",
+            f"{part.name.lower().replace('_', ' ')}: seen end on or cut off in the photo, made from its mirror twin",
+        )
         for part in person.regrown
     ]
     return (*hidden, *end_on, *short)

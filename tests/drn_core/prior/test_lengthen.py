@@ -13,7 +13,7 @@ from drn_core.prior.lengthen import _source_position
 from drn_core.prior.parts import LIMBS, Layer, Part
 from drn_core.prior.person import SourceImage, build_person
 from drn_core.prior.transforms import part_transforms
-from drn_core.skeleton import JOINT_INDEX
+from drn_core.skeleton import JOINT_INDEX, MIRROR
 from tests.helpers.figure import SHIRT, figure, joints
 
 ELBOW, WRIST, INDEX = (JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist", "index"))
@@ -88,6 +88,19 @@ def test_a_forearm_seen_end_on_is_made_from_its_twin() -> None:
     near_elbow = np.hypot(*(np.indices(sleeve.shape[:2])[::-1] - (drawn[ELBOW] - person.origin_xy)[:, None, None])) < 14
     colours = sleeve[near_elbow & (sleeve[..., 3] > 200)][:, :3].astype(int)
     assert (np.abs(colours - SHIRT).max(1) < 100).mean() > 0.9  # no skin of the hand that lay there
+
+
+def test_a_forearm_cut_off_by_the_frame_is_made_from_its_twin() -> None:
+    drawn, left = figure(), 70  # the frame's left edge runs between the right elbow and wrist
+    points = drawn.pose.keypoints - np.array([left, 0], np.float32)
+    confidence = np.where(points[:, 0] < 0, 0.4, drawn.pose.confidence).astype(np.float32)
+    rgb, alpha = (np.ascontiguousarray(image[:, left:]) for image in (drawn.rgb, drawn.alpha))
+    person = build_person(SourceImage(rgb, alpha, points, confidence, drawn.pose.depth))
+    assert person.regrown == (Part.RIGHT_FOREARM,)
+    for joint in (MIRROR[WRIST], MIRROR[INDEX]):
+        assert person.body.keypoints[joint] == pytest.approx(points[joint], abs=1.5)  # the figure is symmetric
+        x, y = np.round(person.body.keypoints[joint]).astype(int) - person.origin_xy
+        assert person.textures[Layer.RIGHT_LOWER_ARM, y, x, 3] > 128
 
 
 def test_no_part_is_drawn_out_like_rubber() -> None:
