@@ -28,6 +28,7 @@ from retarget.batch.sidecar import Sidecar, output_digest, read_sidecar, write_s
 from retarget.batch.staging import remove_leftovers, remove_path, staging_path
 from retarget.cache import default_cache_folder
 from retarget.errors import InputChangedError, OutputError, RetargetError
+from retarget.file_options import names_file
 from retarget.pipeline.job import run_video_job
 from retarget.pipeline.video_job import JobProgress, VideoJob
 from retarget.video.output_path import check_writable, output_errors
@@ -91,9 +92,9 @@ def execute_job(
 def _check_places(job: VideoJob, root: str | None) -> None:
     if root is None:
         return
-    named = [job.source, job.driver, job.output]
-    named += [path for text in (job.render.background, job.render.model) if (path := Path(text)).exists()]
-    for path in named:
+    options = {"background": job.render.background, "model": job.render.model}
+    named = [Path(text) for name, text in options.items() if names_file(name, text)]
+    for path in (job.source, job.driver, job.output, *named):
         check_inside(path, Path(root))
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retarget.batch.roots import check_inside, resolve_path
+from retarget.batch.roots import resolve_inside, resolve_option
 from retarget.batch.row_options import JOB_COLUMNS, option_names, parse_options
 from retarget.batch.rows import Problem, Row
-from retarget.config import BACKGROUND_NAMES, MODEL_NAMES
 from retarget.errors import InputError, RetargetError, UsageError
+from retarget.file_options import names_file
 
 if TYPE_CHECKING:
     from retarget.pipeline.video_job import VideoJob
@@ -165,19 +165,16 @@ class _Planner:
 
     def _merged(self, row: Row) -> dict[str, str]:
         """Options of the batch and the row; rows with the same options share one dictionary."""
-        own = {name: text for name, text in row.values.items() if name not in (*JOB_COLUMNS, "stem")}
-        for name, keywords in (("background", BACKGROUND_NAMES), ("model", MODEL_NAMES)):
-            if name in own and own[name] not in keywords and not own[name].startswith("#"):
-                path = self._inside(own[name], self._places.base)
-                if name == "background" or path.exists():  # a model may also be a name
-                    own[name] = str(path)
+        own = {
+            name: resolve_option(name, text, self._places.base, self._places.root)
+            for name, text in row.values.items()
+            if name not in (*JOB_COLUMNS, "stem")
+        }
         merged = {**self._defaults, **own}
         return self._options.setdefault(tuple(sorted(merged.items())), merged)
 
     def _inside(self, text: str, base: Path) -> Path:
-        path = resolve_path(text, base)
-        check_inside(path, self._places.root, text=text)
-        return path
+        return resolve_inside(text, base, self._places.root)
 
     def _output_name(self, row: Row, options: Mapping[str, str]) -> str:
         if "output" in row.values:
@@ -192,6 +189,7 @@ class _Planner:
         seen = (id(job.options), Path(job.output).suffix.lower())
         if seen in self._accepted:
             return
+        from retarget.pipeline.model_files import weights_of
         from retarget.pose.people import PersonChoice
         from retarget.video.encoders import codec_spec, container_of
 
@@ -203,9 +201,9 @@ class _Planner:
         start, end = video_job.start_seconds, video_job.end_seconds
         if start is not None and end is not None and end <= start:
             raise UsageError(f"end {end:g} is not after start {start:g}")
-        background = job.options.get("background", "source")
-        if background not in BACKGROUND_NAMES and not background.startswith("#"):
-            _check_input(background)
+        weights_of(video_job.render.model)
+        if names_file("background", video_job.render.background):
+            _check_input(video_job.render.background)
         self._accepted.add(seen)
 
     def _check_output(self, job: BatchJob) -> None:

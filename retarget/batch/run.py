@@ -10,12 +10,11 @@ from typing import Final
 
 from retarget.batch.plan import BatchPlan, Places, plan_jobs
 from retarget.batch.progress import LogObserver, ProgressObserver, counted
-from retarget.batch.roots import check_inside
+from retarget.batch.roots import check_inside, resolve_option
 from retarget.batch.rows import Problem, Row, matrix_rows, read_rows
 from retarget.batch.settings import BatchSettings
 from retarget.batch.state import BatchState
 from retarget.batch.summary import SummaryObserver, summary_table
-from retarget.config import BACKGROUND_NAMES, MODEL_NAMES
 from retarget.errors import InputError, JobsFailedError, UsageError
 from retarget.event_log import EventLog
 from retarget.video.output_path import output_errors
@@ -23,7 +22,6 @@ from retarget.video.output_path import output_errors
 __all__ = ["BatchRequest", "plan_batch", "run_batch"]
 
 _MATRIX_FOLDER: Final = "retarget_batch"
-_KEYWORDS: Final = {"background": BACKGROUND_NAMES, "model": MODEL_NAMES}
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def plan_batch(request: BatchRequest, root: Path | None = None) -> BatchPlan:
         raise UsageError("neither a manifest nor a matrix is given")
     places = request.places
     check_inside(places.output_folder, root)
-    defaults = {name: _absolute(name, text, root) for name, text in request.defaults.items()}
+    defaults = {name: resolve_option(name, text, Path.cwd(), root) for name, text in request.defaults.items()}
     plan = plan_jobs(rows, defaults, Places(places.base, places.output_folder, root))
     if plan.problems:
         for problem in plan.problems:
@@ -87,17 +85,6 @@ def plan_batch(request: BatchRequest, root: Path | None = None) -> BatchPlan:
     if not plan.jobs:
         raise UsageError(f"{where}: holds no jobs", hint="give columns source, driver, output and at least one row")
     return plan
-
-
-def _absolute(name: str, text: str, root: Path | None) -> str:
-    """Options of the command line that name files start at the working folder."""
-    if text in _KEYWORDS.get(name, {text}) or text.startswith("#"):
-        return text
-    path = Path(text).absolute()
-    if name == "model" and not path.exists():
-        return text
-    check_inside(path, root, text=text)
-    return str(path)
 
 
 def run_batch(request: BatchRequest, settings: BatchSettings) -> BatchState:

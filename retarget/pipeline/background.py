@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +10,8 @@ import cv2
 import numpy as np
 
 from drn_core.prior.render import PriorFrame
-from retarget.config import BACKGROUND_NAMES
 from retarget.errors import InputError, UsageError
+from retarget.file_options import names_file, parse_colour
 from retarget.photo import read_photo
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel
@@ -27,10 +26,8 @@ __all__ = [
     "check_background",
     "cover",
     "open_background",
-    "parse_colour",
 ]
 
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts", ".gif"})
 """Not tried as photos; other names are, and then as videos."""
 _USUAL_STEP_SECONDS = 0.04
@@ -122,13 +119,6 @@ def cover(rgb: UInt8Array, size_hw: tuple[int, int]) -> UInt8Array:
     return np.ascontiguousarray(large[y : y + height, x : x + width])
 
 
-def parse_colour(text: str) -> tuple[int, int, int] | None:
-    """Read "#rrggbb"; None where the text is no colour."""
-    if not _COLOUR.fullmatch(text):
-        return None
-    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-
-
 def check_background(choice: str) -> None:
     """Refuse a background that can't be read, before any work is done.
 
@@ -138,7 +128,7 @@ def check_background(choice: str) -> None:
     Raises:
         UsageError, InputError: as `open_background`.
     """
-    if choice not in BACKGROUND_NAMES and parse_colour(choice) is None:
+    if names_file("background", choice):
         _open_file(choice, (2, 2)).close()
 
 

@@ -66,6 +66,8 @@ def test_outputs_are_named_after_their_inputs(folder: Path) -> None:
         ({"smooth": "-1"}, "can't be negative"),
         ({"person": "the tall one"}, "not understood"),
         ({"background": "missing.png"}, "no such file"),
+        ({"background": "#12345"}, "no such file"),
+        ({"model": "missing.safetensors"}, "no such model or file"),
         ({"output": "o.xyz"}, "xyz"),
         ({"output": "o.webm", "codec": "h264"}, "webm"),
         ({"output": "same.mp4"}, "line 2 writes the same output"),

@@ -16,8 +16,9 @@ from drn_core.prior.person import build_person
 from drn_core.prior.render import PriorFrame, PriorRenderer
 from retarget.config import EncodeConfig
 from retarget.errors import InputError, UsageError
+from retarget.file_options import parse_colour
 from retarget.person.matte import Matte
-from retarget.pipeline.background import VideoBackground, check_background, cover, parse_colour
+from retarget.pipeline.background import VideoBackground, check_background, cover
 from retarget.pipeline.driver_room import empty_room
 from retarget.pipeline.room import SourceRoom
 from retarget.pipeline.source import SourceModel, fit_photo
