@@ -21,6 +21,8 @@ _SOFTNESS = 0.35
 
 # The corner of a bent elbow, in half widths: from the bone (not yet, wholly), and past the joint.
 _CORNER, _BEYOND = (1.0, 1.3), (-0.5, 0.3)
+# An elbow bent by less in the photo has none, by more (degrees) wholly.
+_CORNER_BEND = (30.0, 60.0)
 
 # A limb's root in the trunk moves only what is this near to the joint, in half widths (full, none).
 _ROOT_REACH = (1.0, 2.2)
@@ -110,12 +112,15 @@ def _drawn_in(
 
     An elbow is not rubber: both its sheets are rigid and overlap in a round cap, like the links of a chain. Were they
     blended, straightening a bent arm would pinch it. But what stands out beyond the cap at the outside of the bend
-    has to follow both bones, or it would stand out of the straightened arm.
+    has to follow both bones, or it would stand out of the straightened arm. A straight arm has no such corner: the rims
+    of its cap would be torn off it when it bends.
     """
     root, middle, tip = middle_bones(body, body.keypoints, limb)
-    onward = unit(middle - root) if own == limb.parts[0] else unit(middle - tip)
-    beyond = (points - middle) @ onward / body.radii[own]
-    return 0.5 * smoothstep(fields.parts[own], *_CORNER) * smoothstep(beyond, *_BEYOND)
+    upper, lower = unit(middle - root), unit(tip - middle)
+    bend = np.degrees(np.arccos(np.clip(upper @ lower, -1.0, 1.0)))
+    beyond = (points - middle) @ (upper if own == limb.parts[0] else -lower) / body.radii[own]
+    corner = smoothstep(fields.parts[own], *_CORNER) * smoothstep(beyond, *_BEYOND)
+    return 0.5 * corner * float(smoothstep(bend, *_CORNER_BEND))
 
 
 def _near_joint(body: Body, points: npt.NDArray[np.float32], joint: int, part: Part) -> npt.NDArray[np.float64]:

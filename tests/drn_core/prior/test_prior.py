@@ -79,6 +79,22 @@ class TestGeometry:
         assert apply_affine(affine, np.array([4.0, 3.0])) == pytest.approx([4.0, -3.0], abs=1e-3)
 
 
+class TestElbow:
+    @pytest.mark.parametrize("degrees", [90, 120, 150])
+    def test_a_straight_arm_bends_about_a_round_end(self, person: PersonLayers, degrees: int) -> None:
+        points = joints()
+        elbow = points[JOINT_INDEX["left_elbow"]]
+        angle = -np.radians(degrees)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        forearm = [JOINT_INDEX[f"left_{name}"] for name in ("wrist", "pinky", "index", "thumb")]
+        points[forearm] = elbow + (points[forearm] - elbow) @ turn.T
+        renderer = PriorRenderer(person, SIZE_HW)
+        cut_out = renderer.cut_out(renderer.pose(points, np.zeros(33, np.float32), _order(person))).numpy()
+        y, x = np.mgrid[: SIZE_HW[0], : SIZE_HW[1]]
+        disc = np.hypot(x - elbow[0], y - elbow[1]) < 12  # the sleeve's half width is 14, the forearm's 11
+        assert (cut_out[..., 3][disc] > 200).all()
+
+
 class TestLayers:
     def test_every_limb_has_its_sheets(self, person: PersonLayers) -> None:
         assert set(person.layers) == set(Layer)
