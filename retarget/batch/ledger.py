@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from pathlib import Path
+from typing import Any, Final
 
 from retarget.batch.job_queue import JobQueue
 from retarget.batch.plan import BatchJob
 from retarget.batch.settings import BatchSettings
+from retarget.batch.staging import remove_leftovers
 from retarget.batch.state import BatchState
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "clear_away"]
+
+_CRASH_EXIT_CODE: Final = 1
+
+
+def clear_away(job: BatchJob) -> None:
+    """Remove what a worker that is gone left of a job, as far as that can be done; the next try meets the rest."""
+    with contextlib.suppress(OSError):
+        remove_leftovers(Path(job.output))
 
 
 class Ledger:
@@ -57,6 +68,17 @@ class Ledger:
         """Put back a job whose output somebody else is making."""
         self._queue.put_back(job, is_busy=True)
         self._state.postponed(job.number)
+
+    def bury(self, job: BatchJob, text: str, *, may_pass: bool = True) -> None:
+        """Take note of a job whose worker is gone, and clear away what that left.
+
+        Args:
+            job: the job.
+            text: what became of the worker.
+            may_pass: whether another try can end otherwise.
+        """
+        clear_away(job)
+        self.fail(job, text, _CRASH_EXIT_CODE, may_pass=may_pass)
 
     def fail(self, job: BatchJob, text: str, exit_code: int, *, may_pass: bool) -> None:
         """Take note of a job that failed: it is tried again as often as it may be.

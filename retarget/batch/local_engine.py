@@ -7,13 +7,11 @@ import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from retarget.batch.ledger import Ledger
+from retarget.batch.ledger import Ledger, clear_away
 from retarget.batch.plan import BatchJob
 from retarget.batch.settings import BatchSettings, default_memory_limit_mb, default_threads, default_workers
-from retarget.batch.staging import remove_leftovers
 from retarget.batch.state import BatchState
 from retarget.batch.worker_process import WorkerEvent, WorkerProcess
 from retarget.errors import RetargetError
@@ -24,7 +22,6 @@ _TICK_SECONDS: Final = 0.25
 _LIMIT_CHECK_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 12.0
 _MAX_FALSE_STARTS: Final = 3
-_CRASH_EXIT_CODE: Final = 1
 
 
 def run_local(
@@ -59,6 +56,7 @@ class _Slot:
         job: the one it runs.
         began: monotonic time at which it got that.
         verdict: why it was killed; empty while it wasn't.
+        is_too_large: whether that was for its memory, which another try would take, too.
     """
 
     worker: WorkerProcess
@@ -66,6 +64,7 @@ class _Slot:
     job: BatchJob | None = None
     began: float = 0.0
     verdict: str = ""
+    is_too_large: bool = False
 
 
 class _LocalRun:
@@ -150,24 +149,19 @@ class _LocalRun:
             if self._false_starts >= _MAX_FALSE_STARTS:
                 raise RetargetError(f"no worker can be started: {obituary}")
             return
-        with contextlib.suppress(OSError):
-            remove_leftovers(Path(slot.job.output))
-        text = slot.verdict or obituary
-        is_too_large = "memory" in slot.verdict
-        self._ledger.fail(slot.job, text, _CRASH_EXIT_CODE, may_pass=not is_too_large)
+        self._ledger.bury(slot.job, slot.verdict or obituary, may_pass=not slot.is_too_large)
 
     def _enforce_limits(self) -> None:
         if time.monotonic() < self._next_check:
             return
         self._next_check = time.monotonic() + _LIMIT_CHECK_SECONDS
-        limit = self._settings.timeout_seconds
         for slot in self._slots.values():
             if slot.job is None or slot.verdict:
                 continue
-            if limit is not None and time.monotonic() - slot.began > limit:
-                slot.verdict = f"took longer than the {limit:g} s allowed and was stopped"
-            elif (used := slot.worker.memory_bytes() / 1e6) > self._memory_limit_mb:
+            slot.verdict = self._settings.overtime(slot.began)
+            if not slot.verdict and (used := slot.worker.memory_bytes() / 1e6) > self._memory_limit_mb:
                 slot.verdict = f"used {used:.0f} MB of memory ({self._memory_limit_mb} allowed) and was stopped"
+                slot.is_too_large = True
             if slot.verdict:
                 slot.worker.kill()
 
@@ -181,5 +175,4 @@ class _LocalRun:
                 slot.worker.kill()
             slot.worker.close()
             if slot.job is not None:
-                with contextlib.suppress(OSError):
-                    remove_leftovers(Path(slot.job.output))
+                clear_away(slot.job)

@@ -14,13 +14,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from retarget.batch.ledger import Ledger
+from retarget.batch.ledger import Ledger, clear_away
 from retarget.batch.plan import BatchJob
 from retarget.batch.settings import CPUS_PER_JOB, BatchSettings, threads_of
-from retarget.batch.staging import remove_leftovers
 from retarget.batch.state import BatchState
 from retarget.errors import RetargetError, UsageError
 
@@ -29,7 +27,7 @@ __all__ = ["run_on_ray"]
 _TICK_SECONDS: Final = 0.25
 _STOP_SECONDS: Final = 12.0
 _MEMORY_CHECK_SECONDS: Final = 0.5
-_CRASH_EXIT_CODE: Final = 1
+_BOARD_SECONDS: Final = 1.0
 _SHARED_VARIABLES: Final = (
     "RETARGET_CACHE", "RETARGET_CACHE_GB", "RETARGET_BACKEND", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS",
 )  # fmt: skip
@@ -128,26 +126,21 @@ def _memory_limit(limit_mb: int | None) -> Iterator[None]:
 def _run_task(job: dict[str, Any], options: dict[str, Any], memory_limit_mb: int | None, board: Any) -> dict[str, Any]:
     """One job, in a worker of the cluster; its result and its failure are both values."""
     from retarget.batch.execute import BusyError, execute_job
+    from retarget.batch.job_progress import ToldProgress
     from retarget.batch.settings import ExecuteOptions
     from retarget.batch.worker import describe_error, limit_threads
-    from retarget.pipeline.video_job import JobProgress
 
     number = int(job["number"])
 
-    class Progress(JobProgress):
-        def begin(self, stage: str, total: int | None) -> None:
-            self._stage, self._told = stage, 0.0
+    def tell(stage: str, frames: int) -> None:
+        board.tell.remote(number, stage, frames)
 
-        def advance(self, num_frames: int) -> None:
-            if time.monotonic() - self._told >= 1.0:
-                self._told = time.monotonic()
-                board.tell.remote(number, self._stage, num_frames)
-
-    board.tell.remote(number, "begun", 0)
+    tell("begun", 0)
     limit_threads()
     try:
         with _memory_limit(memory_limit_mb):
-            return {"outcome": execute_job(BatchJob.from_json(job), ExecuteOptions(**options), None, Progress())}
+            progress = ToldProgress(tell, _BOARD_SECONDS)
+            return {"outcome": execute_job(BatchJob.from_json(job), ExecuteOptions(**options), None, progress)}
     except BusyError:
         return {"busy": True}
     except Exception as error:  # noqa: BLE001 - reported as this job's failure
@@ -237,7 +230,7 @@ class _RayRun:
 
     def _take_result(self, job: BatchJob, result: dict[str, Any]) -> None:
         if "outcome" in result:
-            _clear_away(job)  # a killed worker may have been dying still when its job was buried
+            clear_away(job)  # a killed worker may have been dying still when its job was buried
             self._ledger.finish(job, result["outcome"])
         elif "busy" in result:
             self._ledger.postpone(job)
@@ -247,10 +240,9 @@ class _RayRun:
 
     def _bury(self, task: _Task, error: Exception) -> None:
         """The worker or its node is gone: the job is tried again, on any node, or has failed."""
-        _clear_away(task.job)
         reason = " ".join(str(error).split())[:200]
         text = task.verdict or f"the worker or its node was lost ({type(error).__name__}: {reason})"
-        self._ledger.fail(task.job, text, _CRASH_EXIT_CODE, may_pass=True)
+        self._ledger.bury(task.job, text)
 
     def _read_board(self) -> None:
         import ray
@@ -268,12 +260,11 @@ class _RayRun:
     def _enforce_timeout(self) -> None:
         import ray
 
-        limit = self._settings.timeout_seconds
         for reference, task in self._tasks.items():
-            if limit is None or task.began is None or task.verdict:
+            if task.began is None or task.verdict:
                 continue
-            if time.monotonic() - task.began > limit:
-                task.verdict = f"took longer than the {limit:g} s allowed and was stopped"
+            task.verdict = self._settings.overtime(task.began)
+            if task.verdict:
                 ray.cancel(reference, force=True)
 
     def _cancel_all(self) -> None:
@@ -288,12 +279,7 @@ class _RayRun:
         for reference in still:
             ray.cancel(reference, force=True)
         for task in self._tasks.values():
-            _clear_away(task.job)
-
-
-def _clear_away(job: BatchJob) -> None:
-    with contextlib.suppress(OSError):
-        remove_leftovers(Path(job.output))
+            clear_away(task.job)
 
 
 def _num_gpus(job: BatchJob, resources: dict[str, float]) -> int:

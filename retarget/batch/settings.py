@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -65,6 +66,13 @@ class BatchSettings:
     def execute_options(self) -> ExecuteOptions:
         """The part that workers need."""
         return ExecuteOptions(resume=self.resume, root=self.root)
+
+    def overtime(self, began: float) -> str:
+        """Say that a try which began at a monotonic time has lasted too long; empty while it has not."""
+        limit = self.timeout_seconds
+        if limit is None or time.monotonic() - began <= limit:
+            return ""
+        return f"took longer than the {limit:g} s allowed and was stopped"
 
 
 def default_workers() -> int:

@@ -83,22 +83,14 @@ def limit_threads() -> None:
 def _run_jobs(jobs: queue.Queue[str], events: _Events) -> NoReturn:
     from retarget.batch.execute import BusyError, execute_job
     from retarget.batch.job_key import FileDigests
+    from retarget.batch.job_progress import ToldProgress
     from retarget.batch.plan import BatchJob
     from retarget.batch.settings import ExecuteOptions
-    from retarget.pipeline.video_job import JobProgress
 
-    class Progress(JobProgress):
-        """Sends how many frames of a stage are done, not too often."""
+    def tell(stage: str, frames: int) -> None:
+        events.send("progress", stage=stage, frames=frames)
 
-        def begin(self, stage: str, total: int | None) -> None:
-            self._stage, self._total, self._sent = stage, total, 0.0
-            self.advance(0)
-
-        def advance(self, num_frames: int) -> None:
-            if time.monotonic() - self._sent >= _EVENT_INTERVAL_SECONDS:
-                self._sent = time.monotonic()
-                events.send("progress", stage=self._stage, frames=num_frames, total=self._total)
-
+    progress = ToldProgress(tell, _EVENT_INTERVAL_SECONDS)
     limit_threads()
     digests = FileDigests()
     events.send("ready")
@@ -106,7 +98,7 @@ def _run_jobs(jobs: queue.Queue[str], events: _Events) -> NoReturn:
         message = json.loads(jobs.get())
         try:
             outcome = execute_job(
-                BatchJob.from_json(message["job"]), ExecuteOptions(**message["options"]), digests, Progress()
+                BatchJob.from_json(message["job"]), ExecuteOptions(**message["options"]), digests, progress
             )
         except BusyError:
             events.send("busy")

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from retarget import __version__
 from retarget.event_log import collect_warnings
-from retarget.pipeline.preparation import Clock, check_inputs, prepare_job
+from retarget.pipeline.preparation import Clock, PreparedJob, check_inputs, prepare_job
 from retarget.pipeline.video_job import JobProgress, VideoJob
-from retarget.pose.extractor import TrackResult
-from retarget.records import ClipInfo
 from retarget.video.output_path import check_apart, check_output_path
 
 if TYPE_CHECKING:
@@ -54,8 +52,8 @@ def run_video_job(job: VideoJob, progress: JobProgress | None = None) -> dict[st
         with clock.stage("render"):
             writer_warnings = studio.render(job, ready.clip, plan, result, progress)
     warnings = [*studio.notes(), *result.track.warnings, *plan.track.warnings, *writer_warnings, *logged]
-    size_hw = studio.retargeter.source.size_hw
-    return _report(job, ready.clip, size_hw, plan, result, warnings, clock.seconds, time.perf_counter() - began)
+    seconds = {**clock.seconds, "total": time.perf_counter() - began}
+    return _report(job, ready, plan, warnings, seconds)
 
 
 def _check_job(job: VideoJob) -> None:
@@ -69,20 +67,18 @@ def _check_job(job: VideoJob) -> None:
 
 def _report(
     job: VideoJob,
-    clip: ClipInfo,
-    size_hw: tuple[int, int],
+    ready: PreparedJob,
     plan: MotionPlan,
-    result: TrackResult,
     warnings: list[tuple[str, str]],
     seconds: dict[str, float],
-    total_seconds: float,
 ) -> dict[str, Any]:
+    clip, result, size_hw = ready.clip, ready.result, list(ready.studio.retargeter.source.size_hw)
     settings = {key: value for key, value in asdict(job).items() if key not in {"source", "driver", "output"}}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     return {
         "format": "retarget-report/1",
         "retarget": __version__,
-        "source": {"path": str(job.source), "size_hw": list(size_hw)},
+        "source": {"path": str(job.source), "size_hw": size_hw},
         "driver": {
             "path": str(job.driver),
             "size_hw": list(clip.size_hw),
@@ -91,7 +87,7 @@ def _report(
             "duration_seconds": clip.duration_seconds,
             "has_audio": clip.has_audio,
         },
-        "output": {"path": str(job.output), "size_hw": list(size_hw), "num_frames": len(plan)},
+        "output": {"path": str(job.output), "size_hw": size_hw, "num_frames": len(plan)},
         "model": job.render.model,
         "settings": settings,
         "reference_frame": plan.track.reference_index,
@@ -102,7 +98,7 @@ def _report(
             )
         ],
         "warnings": [{"code": code, "text": text} for code, text in warnings],
-        "seconds": {**{name: round(value, 3) for name, value in seconds.items()}, "total": round(total_seconds, 3)},
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "frames_per_second": round(len(plan) / max(seconds.get("render", 0.0), 1e-6), 2),
         "peak_memory_mb": round(peak, 1),
         "versions": {"python": platform.python_version(), **_versions()},

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,15 +57,9 @@ class MotionPlan:
 
     def part(self, start: int, stop: int) -> MotionPlan:
         """Return the plan of frames [start, stop) alone; the reference frame keeps its number in the whole."""
-        whole = len(self)
-        parts: dict[str, Any] = {
-            each.name: value[start:stop]
-            for each in fields(self.track)
-            if isinstance(value := getattr(self.track, each.name), np.ndarray) and len(value) == whole
-        }
         return replace(
             self,
-            track=replace(self.track, **parts),
+            track=self.track.part(start, stop),
             orders=self.orders[start:stop],
             pts=self.pts[start:stop],
             origin_pts=self._origin,

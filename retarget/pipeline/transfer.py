@@ -7,7 +7,7 @@ of its own frames is therefore the identity at that frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -75,6 +75,17 @@ class TransferredTrack:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.keypoints)
+
+    def part(self, start: int, stop: int) -> TransferredTrack:
+        """Return frames [start, stop) alone; the reference frame keeps its number in the whole."""
+        frames = slice(start, stop)
+        return replace(
+            self,
+            keypoints=self.keypoints[frames],
+            depth=self.depth[frames],
+            confidence=self.confidence[frames],
+            scale=self.scale[frames],
+        )
 
 
 def _angles(vectors: Array) -> Array:
