@@ -19,6 +19,7 @@ __all__ = [
     "NO_HEM",
     "Body",
     "BodyFields",
+    "elbow_cap",
     "hand_or_foot_bone",
     "lap_mask",
     "measure_body",
@@ -36,6 +37,9 @@ _PROFILE_CHEST, _PROFILE_PELVIS = 0.09, 0.08
 
 # Keeps the crossing of a limb's two middles near the joint when they are nearly parallel.
 _STRAIGHT = 0.25
+
+# Radius of an elbow's round cap, in half widths of the arm's wider part.
+_CAP = 1.05
 
 NO_HEM = 0.0
 """Level of the hem of somebody without a skirt."""
@@ -139,6 +143,11 @@ def middle_bones(body: Body, keypoints: Array, limb: Limb, scale: float = 1.0) -
         [x1 + shift_x, y1 + shift_y],
         [x2 + second * bx, y2 + second * by],
     ])  # fmt: skip
+
+
+def elbow_cap(body: Body, limb: Limb) -> tuple[npt.NDArray[np.float64], float]:
+    """Return centre (2,) and radius of the round end that both sheets of an arm have at the elbow, pixels."""
+    return middle_bones(body, body.keypoints, limb)[1], _CAP * max(body.radii[part] for part in limb.parts[:2])
 
 
 def hand_or_foot_bone(keypoints: Array, limb: Limb) -> Bone:

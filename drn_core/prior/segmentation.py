@@ -9,7 +9,7 @@ from itertools import permutations, product
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import NO_HEM, Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.body import NO_HEM, Body, BodyFields, elbow_cap, measure_fields, middle_bones
 from drn_core.prior.cloth import eroded, looks_like
 from drn_core.prior.face_mirror import FaceMirror, distance_to, find_face_mirror, strangers
 from drn_core.prior.geometry import smoothstep, unit
@@ -172,9 +172,8 @@ def _cap(points: Field, body: Body, limb: Limb) -> Mask:
     """The round end at elbow or knee that both sheets of a limb have."""
     if not limb.is_arm:
         return joint_disc(points, body, limb.middle, 1.15 * body.radii[limb.parts[1]])
-    centre = middle_bones(body, body.keypoints, limb)[1].astype(np.float32)
-    radius = 1.05 * max(body.radii[part] for part in limb.parts[:2])
-    return np.asarray(np.linalg.norm(points - centre, axis=-1) < radius)
+    centre, radius = elbow_cap(body, limb)
+    return np.asarray(np.linalg.norm(points - centre.astype(np.float32), axis=-1) < radius)
 
 
 def _fade(points: Field, body: Body, limb: Limb) -> Field:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from drn_core.prior.body import NO_HEM, Body, BodyFields, measure_fields, middle_bones
+from drn_core.prior.body import NO_HEM, Body, BodyFields, elbow_cap, measure_fields, middle_bones
 from drn_core.prior.geometry import smoothstep, unit
 from drn_core.prior.parts import LIMB_OF, LIMBS, NUM_PARTS, Layer, Limb, Part
 from drn_core.prior.skirt import skirt_share, skirt_weights
@@ -19,7 +19,7 @@ __all__ = ["LayerMesh", "join_meshes", "mesh_layer", "skin_weights"]
 # w = 1 / (softness^4 + d^4): wide enough to bend smoothly, steep enough to keep parts rigid. (development clips)
 _SOFTNESS = 0.35
 
-# The corner of a bent elbow, in half widths: from the bone (not yet, wholly), and past the joint.
+# The corner of a bent elbow: from the bone in radii of the cap (not yet, wholly), and past the joint in half widths.
 _CORNER, _BEYOND = (1.0, 1.3), (-0.5, 0.3)
 # An elbow bent by less in the photo has none, by more (degrees) wholly.
 _CORNER_BEND = (30.0, 60.0)
@@ -119,7 +119,8 @@ def _drawn_in(
     upper, lower = unit(middle - root), unit(tip - middle)
     bend = np.degrees(np.arccos(np.clip(upper @ lower, -1.0, 1.0)))
     beyond = (points - middle) @ (upper if own == limb.parts[0] else -lower) / body.radii[own]
-    corner = smoothstep(fields.parts[own], *_CORNER) * smoothstep(beyond, *_BEYOND)
+    off_bone = fields.parts[own] * (body.radii[own] / elbow_cap(body, limb)[1])
+    corner = smoothstep(off_bone, *_CORNER) * smoothstep(beyond, *_BEYOND)
     return 0.5 * corner * float(smoothstep(bend, *_CORNER_BEND))
 
 

@@ -16,8 +16,8 @@ from drn_core.prior.face_mirror import hidden_head
 from drn_core.prior.hands import cut_hand
 from drn_core.prior.outline import colour_space, trace_arm
 from drn_core.prior.parts import LIMBS, Layer, Part
-from drn_core.prior.person import PersonLayers
-from drn_core.prior.render import PriorRenderer
+from drn_core.prior.person import PersonLayers, build_person
+from drn_core.prior.render import PriorRenderer, skin_vertices
 from drn_core.prior.segmentation import (
     Segmentation,
     _near,
@@ -83,6 +83,12 @@ def _line_mask(points: np.ndarray, names: tuple[str, str], width: int) -> np.nda
     return mask > 0
 
 
+def _areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Signed areas (F,) of triangles."""
+    (x0, y0), (x1, y1), (x2, y2) = (vertices[triangles[:, i]].T for i in range(3))
+    return (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+
+
 class TestSheets:
     @pytest.mark.parametrize("layer", ARMS)
     def test_a_sheet_is_one_piece(self, person: PersonLayers, layer: Layer) -> None:
@@ -143,6 +149,17 @@ class TestElbow:
         assert reaches.min() >= 6  # never pinched
         assert reaches.max() <= 22  # nothing stands out
         assert np.abs(reaches[:, 5:] - reaches[:, :-5]).max() <= 7  # no step within 7 px along the arm
+
+    def test_a_straight_arm_is_folded_without_folding_its_mesh(self) -> None:
+        person, folded = build_person(figure().source), joints()
+        shoulder, elbow, wrist = (folded[JOINT_INDEX[f"left_{name}"]].copy() for name in ("shoulder", "elbow", "wrist"))
+        hand = [JOINT_INDEX[f"left_{name}"] for name in ("wrist", "pinky", "index", "thumb")]
+        folded[hand] += elbow + (shoulder - elbow) * 0.8 + np.array([20, -20]) - wrist
+        moved = skin_vertices(person, part_transforms(person.body, folded))
+        source_xy = person.mesh.source_xy
+        triangles = person.mesh.triangles[np.isin(person.mesh.triangle_layer, LEFT_ARM.layers)]
+        triangles = triangles[np.linalg.norm(source_xy[triangles].mean(1) - elbow, axis=1) < 30]
+        assert (_areas(moved, triangles) / _areas(source_xy, triangles)).min() > 0.5
 
     def test_moved_middles_leave_the_photos_pose_alone(self, person: PersonLayers) -> None:
         assert any(abs(offset) > 0 for offset in person.body.off_middle.values())
