@@ -19,15 +19,17 @@ from drn_core.prior.body import Body
 from drn_core.prior.geometry import unit
 from drn_core.prior.parts import LIMBS, SEGMENTS, Layer, Limb, Part
 
-__all__ = ["Lengthening", "is_beyond_lengthening", "lengthened_body", "lengthened_sheets", "plan_lengthenings"]
+__all__ = ["Lengthening", "is_seen_end_on", "lengthened_body", "lengthened_sheets", "plan_lengthenings"]
 
 UInt8 = npt.NDArray[np.uint8]
 
 # A part is lengthened when it shows less than the first share of its true length, and then to the second share.
 _FORESHORTENED: Final = 0.6
 _RESTORED: Final = 0.9
-# Less than this many half widths of a bone hold no middle to repeat; more than this factor repeats too often.
+# Less than this many half widths of a bone hold no middle to repeat; it is repeated up to the second factor, and from
+# the first one on so often that it shows: ribs on a sleeve.
 _LEAST_LENGTH: Final = 0.5
+_OFTEN: Final = 2.0
 _MOST_FACTOR: Final = 4.0
 # Share of the part's capsule that must be seen.
 _LEAST_SEEN: Final = 0.3
@@ -102,16 +104,17 @@ def plan_lengthenings(
     return plan
 
 
-def is_beyond_lengthening(length: float, true_length: float, half_width: float) -> bool:
-    """Whether a part shows so little of its length that there is no middle to repeat.
+def is_seen_end_on(length: float, true_length: float, half_width: float) -> bool:
+    """Whether a part shows so little of its length that its twin's pixels are better than its own middle repeated.
 
     Args:
         length: what the photo shows.
         true_length: of the part laid flat, same unit.
         half_width: of the part, same unit.
     """
-    is_foreshortened = length < _FORESHORTENED * true_length
-    return is_foreshortened and _restored(length, true_length, half_width) < _RESTORED * true_length
+    if length >= _FORESHORTENED * true_length:
+        return False
+    return not _RESTORED * true_length <= _restored(length, true_length, half_width) < _OFTEN * length
 
 
 def _restored(length: float, true_length: float, half_width: float) -> float:

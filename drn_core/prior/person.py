@@ -84,7 +84,7 @@ class PersonLayers:
         size_hw: size of the photo.
         rebuilt: the limbs that the photo hides; they were rebuilt from their mirror twins.
         lengthened: the limb parts that point at the camera in the photo; they were drawn on to their true length.
-        regrown: those of which the photo shows too little to draw on; they were made from their mirror twins.
+        regrown: those that show too little to be drawn on; they and what lies beyond were made from their mirror twins.
         photo_joints: (33, 2) the joints in the photo's own pose, those of hidden limbs where they are hidden wholly;
             None takes the body's.
         shown_layers: sheets of arms that the photo shows where the trunk would be seen without them.
@@ -351,18 +351,17 @@ def build_person(source: SourceImage) -> PersonLayers:
     rgb = np.asarray(cv2.resize(crop.foreground, working_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     body = measure_body(working.inward(source.keypoints), source.confidence, source.depth * working.scale, alpha > 0.5)
     segmentation = segment_layers(body, alpha > 0.3, rgb)
-    measured = body = segmentation.body
+    body = segmentation.body
     lengths = {part: length * working.scale for part, length in source.true_lengths.items()}
     areas = segmentation.seen_area, segmentation.expected_area
-    lengthenings = plan_lengthenings(body, lengths, *areas)
-    body = lengthened_body(body, lengthenings)
-    rebuilds = plan_rebuilds(body, *areas)
+    rebuilds, lengthenings = plan_rebuilds(body, *areas), plan_lengthenings(body, lengths, *areas)
     limbs = [rebuild.limb for rebuild in rebuilds]
     size_hw = source.alpha.shape[0], source.alpha.shape[1]
-    planned = plan_regrowths(measured, lengths, *areas, cropped_limbs(source.keypoints, size_hw))
+    planned = plan_regrowths(body, lengths, *areas, cropped_limbs(source.keypoints, size_hw))
     busy = {*limbs, *(item.limb for item in lengthenings)}
-    regrowths = [item for item in planned if not {item.limb, LIMBS[item.limb.twin]} & busy]
-    body = rebuilt_body(body, rebuilds + regrowths)
+    regrowths = [item for item in planned if item.limb not in limbs and LIMBS[item.limb.twin] not in busy]
+    lengthenings = [item for item in lengthenings if item.limb not in [each.limb for each in regrowths]]
+    body = rebuilt_body(lengthened_body(body, lengthenings), rebuilds + regrowths)
     hidden = {layer for limb in limbs for layer in limb.layers}
     regrown = {layer for regrowth in regrowths for layer in regrowth.layers}
     textures, moved = _completed(
@@ -394,7 +393,7 @@ def build_person(source: SourceImage) -> PersonLayers:
         size_hw=size_hw,
         rebuilt=tuple(limbs),
         lengthened=tuple(item.part for item in lengthenings),
-        regrown=tuple(item.limb.parts[1] for item in regrowths),
+        regrown=tuple(item.part for item in regrowths),
         photo_joints=photo_joints,
         shown_layers=tuple(layer for layer in segmentation.shown_layers if layer not in hidden | regrown),
     )

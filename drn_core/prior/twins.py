@@ -14,8 +14,8 @@ from drn_core.prior.body import Body
 from drn_core.prior.cloth import eroded, looks_like
 from drn_core.prior.face_mirror import distance_to
 from drn_core.prior.geometry import apply_affine, perpendicular, unit
-from drn_core.prior.lengthen import is_beyond_lengthening
-from drn_core.prior.parts import ARM_LAYERS, LIMB_OF, LIMBS, Layer, Limb, Part
+from drn_core.prior.lengthen import is_seen_end_on
+from drn_core.prior.parts import ARM_LAYERS, LIMB_OF, LIMBS, SEGMENTS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation
 from drn_core.prior.transforms import part_transforms
 from drn_core.skeleton import JOINT_INDEX, MIRROR
@@ -72,6 +72,11 @@ class Rebuild:
         return self.limb.layers if self.is_whole else (self.limb.lower_layer,)
 
     @property
+    def part(self) -> Part:
+        """The first part that is made anew."""
+        return self.limb.parts[0 if self.is_whole else 1]
+
+    @property
     def joints(self) -> tuple[int, ...]:
         """The joints that move."""
         return self.limb.joints if self.is_whole else tuple(j for j in self.limb.joints if j != self.limb.middle)
@@ -112,7 +117,7 @@ def plan_regrowths(
     expected: Mapping[Part, float],
     cropped: Collection[Limb],
 ) -> list[Rebuild]:
-    """Decide of which limbs the photo shows too little beyond elbow or knee: end on, or cut off by the frame.
+    """Decide of which limbs the photo shows too little: end on, or cut off by the frame beyond elbow or knee.
 
     Args:
         body: the body in the photo.
@@ -122,21 +127,35 @@ def plan_regrowths(
         cropped: from `cropped_limbs`.
 
     Returns:
-        One entry per limb whose lower part and end are to be made from its twin's.
+        One entry per limb that is to be made from its twin's: whole, or the lower part and the end.
     """
     regrowths = []
     for limb in LIMBS:
-        twin, lower = LIMBS[limb.twin], limb.parts[1]
-        length, other = (float(np.linalg.norm(body.keypoints[x.tip] - body.keypoints[x.middle])) for x in (limb, twin))
+        twin = LIMBS[limb.twin]
+        end_on = [_is_end_on(body, part, true_lengths) for part in limb.parts[:2]]
         is_cropped = limb in cropped
-        is_end_on = is_beyond_lengthening(length, true_lengths.get(lower, 0.0), body.radii[lower])
         needed = [limb.middle, twin.middle, twin.tip] + ([] if is_cropped else [limb.tip])
-        is_sure = min(body.confidence[needed]) >= 0.5
-        is_twin_good = twin not in cropped and seen[twin.parts[1]] >= _WELL_SEEN * expected[twin.parts[1]]
-        is_twin_long = other >= _WELL_SEEN * max(true_lengths.get(part, 0.0) for part in (lower, twin.parts[1]))
-        if (is_end_on or is_cropped) and is_sure and is_twin_good and is_twin_long:
-            regrowths.append(Rebuild(limb, _mirror_map(body, limb.middle, twin.middle), is_whole=False))
+        is_sure = min(body.confidence[needed]) >= 0.5 and twin not in cropped
+        parts = zip(limb.parts[:2], twin.parts[:2], strict=True)
+        is_twin_good = all(
+            seen[other] >= _WELL_SEEN * expected[other]
+            and _length(body, other) >= _WELL_SEEN * max(true_lengths.get(x, 0.0) for x in (part, other))
+            for part, other in (parts if end_on[0] else list(parts)[1:])
+        )
+        if (any(end_on) or is_cropped) and is_sure and is_twin_good:
+            joint, other_joint = (x.root if end_on[0] else x.middle for x in (limb, twin))
+            regrowths.append(Rebuild(limb, _mirror_map(body, joint, other_joint), is_whole=end_on[0]))
     return regrowths
+
+
+def _length(body: Body, part: Part) -> float:
+    """Length of a limb part's bone in the photo, pixels."""
+    start, end = SEGMENTS[part]
+    return float(np.linalg.norm(body.keypoints[end] - body.keypoints[start]))
+
+
+def _is_end_on(body: Body, part: Part, true_lengths: Mapping[Part, float]) -> bool:
+    return is_seen_end_on(_length(body, part), true_lengths.get(part, 0.0), body.radii[part])
 
 
 def cropped_limbs(keypoints: npt.NDArray[np.floating[Any]], size_hw: tuple[int, int]) -> tuple[Limb, ...]:
@@ -238,7 +257,7 @@ def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentat
 def without_ends(
     segmentation: Segmentation, regrowths: Collection[Rebuild], rgb: npt.NDArray[np.uint8]
 ) -> Segmentation:
-    """Take a hand or foot seen end on off the upper sheet, that it lies on.
+    """Take what is seen end on off the sheet it lies on: a hand or foot off the upper one, a whole limb off the trunk.
 
     Args:
         segmentation: the sheets.
@@ -250,6 +269,10 @@ def without_ends(
     """
     result = segmentation
     for regrowth in regrowths:
+        if regrowth.is_whole:
+            limb = np.logical_or.reduce([result.owned[layer] for layer in regrowth.layers])
+            result = replace(result, trusted={**result.trusted, Layer.TORSO: result.trusted[Layer.TORSO] & ~limb})
+            continue
         upper, lower = regrowth.limb.upper_layer, result.owned[regrowth.limb.lower_layer]
         reach = _END_ON_REACH * result.body.radii[regrowth.limb.parts[1]]
         own, near = result.trusted[upper] & ~lower, distance_to(lower) < reach

@@ -20,9 +20,9 @@ ELBOW, WRIST, INDEX = (JOINT_INDEX[f"left_{name}"] for name in ("elbow", "wrist"
 FOREARMS = (Part.LEFT_FOREARM, Part.RIGHT_FOREARM)
 
 
-def _short_forearm() -> np.ndarray:
+def _short_forearm(lacking: float = 0.45) -> np.ndarray:
     points = joints()
-    move = 0.6 * (points[WRIST] - points[ELBOW])
+    move = lacking * (points[WRIST] - points[ELBOW])
     for name in ("wrist", "pinky", "index", "thumb"):
         points[JOINT_INDEX[f"left_{name}"]] -= move
     return points
@@ -71,6 +71,26 @@ def _end_on() -> np.ndarray:
     for name, offset in (("wrist", (2, 4)), ("pinky", (4, 3)), ("index", (-1, 6)), ("thumb", (1, 1))):
         points[JOINT_INDEX[f"left_{name}"]] = points[ELBOW] + offset
     return points
+
+
+def test_a_forearm_that_would_be_repeated_often_is_made_from_its_twin() -> None:
+    length = float(np.linalg.norm(joints()[WRIST] - joints()[ELBOW]))
+    person = build_person(_source(_short_forearm(lacking=0.6), length))
+    assert (person.regrown, person.lengthened) == ((Part.LEFT_FOREARM,), ())
+
+
+def test_a_thigh_seen_end_on_is_made_from_its_twin_with_the_leg() -> None:
+    points = joints()
+    leg = [JOINT_INDEX[f"left_{name}"] for name in ("knee", "ankle", "heel", "foot_index")]
+    points[leg] -= (4, 60)  # a knee raised towards the viewer
+    drawn = figure(points)
+    thighs = dict.fromkeys((Part.LEFT_THIGH, Part.RIGHT_THIGH), 90.0)
+    person = build_person(replace(drawn.source, true_lengths=thighs))
+    assert (person.regrown, person.lengthened, person.rebuilt) == ((Part.LEFT_THIGH,), (), ())
+    assert person.body.keypoints[leg] == pytest.approx(joints()[leg], abs=1.0)  # the figure is symmetric
+    for joint in leg[:2]:
+        x, y = np.round(person.body.keypoints[joint]).astype(int) - person.origin_xy
+        assert person.textures[Layer.LEFT_LOWER_LEG, y, x, 3] > 128
 
 
 def test_a_forearm_seen_end_on_is_made_from_its_twin() -> None:

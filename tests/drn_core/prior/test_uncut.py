@@ -42,7 +42,7 @@ def test_the_photos_own_pose_is_the_photo(person: PersonLayers, drawn: Figure) -
 
 def test_a_lengthened_forearm_is_the_photos_in_its_own_pose() -> None:
     points, full = joints(), float(np.linalg.norm(joints()[WRIST] - joints()[ELBOW]))
-    move = 0.6 * (points[WRIST] - points[ELBOW])
+    move = 0.45 * (points[WRIST] - points[ELBOW])
     points[[JOINT_INDEX[f"left_{name}"] for name in ("wrist", "pinky", "index", "thumb")]] -= move
     drawn = figure(points)
     person = build_person(replace(drawn.source, true_lengths={Part.LEFT_FOREARM: full}))
