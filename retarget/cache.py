@@ -22,8 +22,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -32,20 +30,9 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from retarget.errors import InputChangedError, InputError, UsageError
+from retarget.errors import UsageError
 
-__all__ = [
-    "Cache",
-    "CacheResult",
-    "Payload",
-    "array_digest",
-    "cache_key",
-    "check_unchanged",
-    "code_digest",
-    "default_cache_folder",
-    "file_digest",
-    "input_digest",
-]
+__all__ = ["Cache", "CacheResult", "Payload", "default_cache_folder", "make_private"]
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -57,7 +44,6 @@ _DEFAULT_MAX_GB: Final = 5.0
 _KEPT_SHARE_AFTER_EVICTION: Final = 0.9
 _STALE_TEMPORARY_SECONDS: Final = 24 * 3600.0
 _LOCK_TIMEOUT_SECONDS: Final = 1800.0
-_READ_BYTES: Final = 1 << 20
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -98,119 +84,20 @@ def default_cache_folder() -> Path:
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("retarget"))
 
 
-def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal.
+def make_private(folder: Path, root: Path) -> None:
+    """Make a folder for nobody else to look into.
 
     Args:
-        path: a readable file; read in pieces, so that its size doesn't matter.
+        folder: the folder.
+        root: the uppermost of the folders that are made so: itself or one above it.
 
     Raises:
-        OSError: the file can't be read.
+        OSError: it can't be made.
     """
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
-        while piece := stream.read(_READ_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def array_digest(*arrays: npt.NDArray[Any]) -> str:
-    """Return the SHA-256 of arrays, their types and shapes included, in hexadecimal."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode("ascii"))
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def input_digest(path: str | Path) -> str:
-    """Return the digest of a file that a result is to be made from.
-
-    Args:
-        path: the file.
-
-    Returns:
-        As `file_digest`.
-
-    Raises:
-        InputError: the file can't be read.
-    """
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error})", hint="check the path") from error
-
-
-def check_unchanged(path: str | Path, digest: str) -> None:
-    """Refuse to keep, under a file's digest, what may have been made from another content of it.
-
-    Args:
-        path: the file, from which the result has been made by now.
-        digest: of what it held before.
-
-    Raises:
-        InputChangedError: it holds something else.
-    """
-    try:
-        is_same = file_digest(path) == digest
-    except OSError:
-        is_same = False
-    if not is_same:
-        raise InputChangedError(f"{path}: was replaced while it was read", hint="start again")
-
-
-@lru_cache
-def code_digest(*patterns: str) -> str:
-    """Return a digest of the modules that make a result: changed code never meets old results.
-
-    Args:
-        patterns: of their files, from the folder that holds this project's packages, e.g. "retarget/pose/*.py".
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for pattern in patterns:
-        for file in sorted(Path(__file__).parents[1].glob(pattern)):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def cache_key(*parts: object) -> str:
-    """Return a key for everything that a result depends on.
-
-    Args:
-        parts: text, numbers, booleans, None, fractions, bytes, and lists, tuples, dictionaries and dataclasses of
-            them. Paths are refused: hash the file's content instead. The order of dictionaries doesn't count.
-
-    Returns:
-        64 hexadecimal digits; equal for equal parts of equal types, in any process.
-
-    Raises:
-        TypeError: a part of another type.
-    """
-    text = json.dumps([_canonical(part) for part in parts], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _canonical(part: object) -> object:
-    if part is None or isinstance(part, (bool, int, str)):
-        return part
-    if isinstance(part, (list, tuple)):
-        return [_canonical(item) for item in part]
-    return {type(part).__qualname__: _canonical_content(part)}
-
-
-def _canonical_content(part: object) -> object:
-    if isinstance(part, (float, bytes)):
-        return part.hex()
-    if isinstance(part, Fraction):
-        return [part.numerator, part.denominator]
-    if isinstance(part, dict):
-        return sorted([str(key), _canonical(value)] for key, value in part.items())
-    if dataclasses.is_dataclass(part) and not isinstance(part, type):
-        return {field.name: _canonical(getattr(part, field.name)) for field in dataclasses.fields(part)}
-    raise TypeError(f"cache_key: can't hash a {type(part).__name__}")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    for level in (*reversed(folder.parents), folder):
+        if level.is_relative_to(root):
+            level.mkdir(mode=0o700, exist_ok=True)
 
 
 def _pack(payload: Payload) -> bytes:
@@ -272,7 +159,8 @@ class Cache:
 
         Args:
             kind: what it is, e.g. "pose-track"; letters, digits, "-" and "_".
-            key: from `cache_key`; has to cover all that the result depends on, the version of the code included.
+            key: from `cache_key` in `retarget.digests`; has to cover all that the result depends on, the version of the
+                code included.
             compute: makes the value. Its exceptions pass through; nothing is stored then.
             encode: value to payload.
             decode: payload to value; raising `ValueError`, `LookupError` or `TypeError` counts as damage.
@@ -308,7 +196,7 @@ class Cache:
         lock = None
         try:
             locks = self.folder / "locks"
-            self._make_private(locks)
+            make_private(locks, self.folder)
             lock = filelock.FileLock(locks / f"{kind}-{key}.lock", timeout=_LOCK_TIMEOUT_SECONDS, mode=0o600)
             lock.acquire()
         except filelock.Timeout:
@@ -323,19 +211,12 @@ class Cache:
             if lock is not None:
                 lock.release()
 
-    def _make_private(self, folder: Path) -> None:
-        """Make a folder of the store, and the store itself, for nobody else to look into."""
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        for level in (*reversed(folder.parents), folder):
-            if level.is_relative_to(self.folder):
-                level.mkdir(mode=0o700, exist_ok=True)
-
     def _store(self, path: Path, data: bytes) -> bool:
         if len(data) > self._max_bytes:
             return False
         temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
         try:
-            self._make_private(path.parent)
+            make_private(path.parent, self.folder)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)

@@ -26,7 +26,7 @@ from retarget.batch.roots import check_inside
 from retarget.batch.settings import ExecuteOptions
 from retarget.batch.sidecar import Sidecar, output_digest, read_sidecar, write_sidecar
 from retarget.batch.staging import remove_leftovers, remove_path, staging_path
-from retarget.cache import default_cache_folder
+from retarget.cache import default_cache_folder, make_private
 from retarget.errors import InputChangedError, OutputError, RetargetError
 from retarget.file_options import names_file
 from retarget.pipeline.job import run_video_job
@@ -104,9 +104,7 @@ def _claimed(output: Path) -> Iterator[None]:
     folder = default_cache_folder() / "batch-locks"
     name = hashlib.sha256(str(output.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
     try:
-        folder.parent.parent.mkdir(parents=True, exist_ok=True)
-        for private in (folder.parent, folder):
-            private.mkdir(mode=0o700, exist_ok=True)
+        make_private(folder, folder.parent)
         lock = filelock.FileLock(folder / f"{name}.lock", mode=0o600)
         lock.acquire(blocking=False)
     except filelock.Timeout:

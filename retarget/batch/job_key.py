@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from retarget import __version__
-from retarget.cache import cache_key, file_digest
+from retarget.digests import cache_key, file_digest
 from retarget.errors import InputError
 from retarget.pipeline.video_job import VideoJob
 

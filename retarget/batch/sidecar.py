@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from retarget.cache import file_digest
+from retarget.digests import file_digest
 from retarget.video.output_path import write_text_output
 
 __all__ = ["Sidecar", "output_digest", "read_sidecar", "sidecar_path", "write_sidecar"]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from drn_core.evaluation.readings import Reading
 from drn_core.skeleton import NUM_JOINTS
-from retarget.cache import Cache, Payload, cache_key, file_digest
+from retarget.cache import Cache, Payload
+from retarget.digests import cache_key, file_digest
 from retarget.errors import InputError
 from retarget.evaluation.frames import iterate_frames
 from retarget.evaluation.observers import Observer

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from typing import Final
 
 from drn_core.prior.person import PersonLayers
-from retarget.cache import Cache, Payload, array_digest, cache_key, code_digest
+from retarget.cache import Cache, Payload
 from retarget.config import PoseConfig
+from retarget.digests import array_digest, cache_key, code_digest
 from retarget.packed_picture import pack_map, pack_picture, unpack_map, unpack_picture
 from retarget.person.matte import Matte
 from retarget.photo import Photo

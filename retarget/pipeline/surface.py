@@ -17,7 +17,8 @@ from drn_core.prior.geometry import fit_similarity
 from drn_core.prior.ordering import layer_depths, stable_orders
 from drn_core.prior.person import PersonLayers, SourceImage, build_person
 from drn_core.prior.surface import PosedSurface, SurfaceMotion, SurfaceTrack, SurfaceTracker
-from retarget.cache import Cache, array_digest, cache_key, check_unchanged, code_digest, input_digest
+from retarget.cache import Cache
+from retarget.digests import array_digest, cache_key, check_unchanged, code_digest, input_digest
 from retarget.pipeline.conveyor import consume_behind
 from retarget.pipeline.driver_range import DriverRange
 from retarget.pipeline.surface_store import pack_surface, unpack_surface

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from retarget.cache import Cache, cache_key, check_unchanged, input_digest
+from retarget.cache import Cache
 from retarget.config import PoseConfig, SmoothingConfig
+from retarget.digests import cache_key, check_unchanged, input_digest
 from retarget.pose.estimator import PoseEstimator
 from retarget.pose.read_ahead import read_ahead
 from retarget.pose.reading import Progress, TrackReading, read_frames

@@ -8,14 +8,13 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from retarget.cache import Cache, CacheResult, Payload, cache_key, default_cache_folder, file_digest
+from retarget.cache import Cache, CacheResult, Payload, default_cache_folder
+from retarget.digests import cache_key
 from retarget.errors import UsageError
 
 KEY = cache_key("a test")
@@ -169,28 +168,6 @@ def test_a_store_that_cannot_be_written_is_done_without(
         assert get(cache).origin == "uncached"
         assert get(cache).origin == "uncached"
     assert caplog.text.count("going on without it") == 1
-
-
-def test_keys_tell_everything_apart() -> None:
-    @dataclass(frozen=True)
-    class Settings:
-        sigma: float = 0.5
-        names: tuple[str, ...] = ("a", "b")
-
-    parts: list[tuple[object, ...]] = [
-        (), (None,), (0,), (False,), (0.0,), ("0",), ("",), (b"",), ("ab",), ("a", "b"), (["a", "b"],),
-        (Fraction(1, 2),), (0.5,), (1,), (True,), ({"a": 1},), ({"a": 1.0},), (Settings(),), (Settings(0.25),),
-    ]  # fmt: skip
-    assert len({cache_key(*part) for part in parts}) == len(parts)
-    assert cache_key({"a": 1, "b": 2}) == cache_key({"b": 2, "a": 1})
-    assert cache_key(Settings()) == cache_key(Settings())
-    with pytest.raises(TypeError, match="can't hash a PosixPath"):
-        cache_key(Path("x"))
-
-
-def test_file_digest(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_names_cannot_leave_the_folder(tmp_path: Path) -> None:
