@@ -31,7 +31,7 @@ _SEEN = 0.25  # length over which the two ends are compared, and continued
 _MIN_RUN = 0.02  # length of what a row shows beside the hole
 _MIN_STEP = 6.0  # between the two sides of an edge
 _STEP_RATIO = 0.45  # how much the steps at the two ends may differ
-_MAX_OFFSET = 28.0  # and the light
+_MAX_OFFSET, _OFFSET_PER_STEP = 28.0, 0.25  # and the light: more behind a strong edge, which is not mistaken
 _ENOUGH = 0.3  # part of that length that must be known
 _SAME, _CALM = 10.0, 14.0  # difference between the ends, spread along a row
 
@@ -105,9 +105,11 @@ class _Strip:
         middle, inner = self._half, max(2, round(_MIN_WIDTH * self._unit))
         near = np.s_[middle - inner : middle + inner + 1]
         offset = (right - left)[near].mean(axis=0)
-        if not np.isfinite(offset).all() or np.abs(offset).max() > _MAX_OFFSET:
+        if not np.isfinite(offset).all():
             return None
-        if not _are_alike(*(_step(side[near]) for side in (left, right))):
+        steps = [_step(side[near]) for side in (left, right)]
+        weaker = min(float(np.abs(step).max()) for step in steps)
+        if not _are_alike(*steps) or np.abs(offset).max() > max(_MAX_OFFSET, _OFFSET_PER_STEP * weaker):
             return None
         is_same = np.abs(right - left - offset).max(axis=-1) < _SAME
         is_same &= np.maximum(left_spread, right_spread) < _CALM

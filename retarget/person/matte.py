@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drn_core.skeleton import FACE_JOINTS, NUM_JOINTS
+from retarget.person.fingers import find_fingers
 from retarget.records import FloatArray, UInt8Array
 
 __all__ = ["Matte", "refine_matte"]
@@ -123,6 +124,7 @@ def _estimate_alpha(rgb: UInt8Array, coarse: FloatArray, keypoints: FloatArray |
     if keypoints is not None:
         joints = (keypoints - np.array([crop[1].start, crop[0].start], np.float32) + 0.5) * scale - 0.5
     cut, contrast = _colour_cut(small, small_mask, joints, unit * scale)
+    cut |= find_fingers(small, cut, joints)
     trimap = _open_band(cut, small_mask, contrast, joints, unit * scale)
     trimap = _open_notches(small, trimap, contrast, joints, unit * scale)
     alpha = _tidy(_solve_alpha(small, trimap), unit * scale)

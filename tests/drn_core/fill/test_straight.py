@@ -52,6 +52,17 @@ def test_an_upright_edge_goes_on_as_a_level_one_does() -> None:
     assert np.abs(upright.transpose(1, 0, 2).astype(int) - level).mean() < 0.5
 
 
+@pytest.mark.parametrize(("contrast", "goes_on"), [(180, True), (60, False)])
+def test_a_strong_edge_may_lie_in_other_light_than_a_weak_one(contrast: int, goes_on: bool) -> None:
+    hole = _hole()
+    room = np.full((*hole.shape, 3), 230.0)
+    room[160:] -= contrast
+    room[:, 170:] -= 36.0
+    photo = np.where(hole[..., None], (20, 40, 200), room).astype(np.uint8)
+    _, still_open = continue_lines(photo, hole, UNIT)
+    assert bool(still_open[158:162, 130:210].any()) != goes_on
+
+
 def test_edges_between_other_colours_are_not_joined() -> None:
     room, hole = _skirting(0.0), _hole()
     room[156:, 170:] = (60, 140, 60)  # grass on one side, a board and a floor on the other
