@@ -12,6 +12,7 @@ import torch
 __all__ = ["Case", "Result", "measure_copy", "run_case"]
 
 _FEWEST_ROUNDS = 5
+_SETTLING_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,15 @@ def _time(case: Case, seconds: float) -> dict[str, float]:
     for implementation in case.implementations.values():
         implementation()  # compiles, or loads what was compiled
     found: dict[str, list[float]] = {name: [] for name in case.implementations}
-    started, rounds = time.perf_counter(), 0
-    while rounds < _FEWEST_ROUNDS or time.perf_counter() - started < seconds:
+    spent, rounds = 0.0, 0
+    while rounds < _FEWEST_ROUNDS or spent < seconds:
         for name, implementation in case.implementations.items():
-            _wait(case.device)
+            _settle(case.device, seconds)
             before = time.perf_counter()
             implementation()
             _wait(case.device)
             found[name].append(time.perf_counter() - before)
+            spent += found[name][-1]
         rounds += 1
     return {name: statistics.median(values) for name, values in found.items()}
 
@@ -104,3 +106,14 @@ def _time(case: Case, seconds: float) -> dict[str, float]:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _settle(device: torch.device, seconds: float) -> None:
+    """Let what ran before come to an end, where there is time for it.
+
+    OpenMP's threads, which torch computes with, wait for more by spinning, for up to 15 ms: who comes next would share
+    the processors with them.
+    """
+    _wait(device)
+    if device.type == "cpu" and torch.get_num_threads() > 1:
+        time.sleep(min(_SETTLING_SECONDS, seconds / 10))

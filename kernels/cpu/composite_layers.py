@@ -8,8 +8,8 @@ from torch import Tensor
 
 from kernels.cpu.jit import Array, Integer, Real, compiled, inlined
 from kernels.cpu.memory import allocate
+from kernels.cpu.rgba import bicubic_rgba, read_byte
 from kernels.cpu.sampling import bicubic_weights, inside_index
-from kernels.cpu.simd import bicubic_rgba, read_byte
 from kernels.cpu.storage import array_of, round_byte
 from kernels.cpu.threads import run_bands
 

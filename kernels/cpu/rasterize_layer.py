@@ -1,25 +1,35 @@
-"""Draw triangles of one layer into a scratch band: exact spans, eight pixels at a time where the texture is opaque."""
+"""Draw triangles of one layer into a scratch band: exact spans, eight pixels at a time."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
-from kernels.cpu.jit import Array, Integer, Real, inlined
+from kernels.cpu.jit import Array, Integer, Real, Span, inlined
+from kernels.cpu.raster_lanes import LANES, Place, Ramp, draw_lanes, draw_masked_lanes
 from kernels.cpu.rasterize_tables import LEFT, ORIGIN_X, ORIGIN_Y, RIGHT, SLOPE_X, SLOPE_Y, VALUE
-from kernels.cpu.simd import LANES, draw_lanes
 
-__all__ = ["draw_masked", "draw_opaque"]
+__all__ = ["Canvas", "Mesh", "draw_masked", "draw_opaque"]
+
+Mesh: TypeAlias = tuple[Array, Array, Array, Array]
+"""The triangles of one picture: planes (F, 11), edges (F, 3, 4), boxes (F, 5) and part ids (F,); see `Tables`."""
+
+Canvas: TypeAlias = tuple[Array, Array, tuple[Integer, Integer, Integer]]
+"""Scratch memory to draw to: planes of depth, dx, dy and alpha, one after the other; part ids; and where pixel (x, y)
+is in them: at origin + y * stride + x, the next plane `pitch` elements on."""
 
 
 @inlined()
-def _span(edges: Array, f: Integer, y: Real, x_first: Integer, x_last: Integer) -> tuple[int, int]:
-    """Cut a row of a triangle's box to the pixels inside of all three edges.
+def _span(mesh: Mesh, f: Integer, y: Real) -> tuple[int, int]:
+    """Cut a row of a triangle's box to the pixels inside of all three edges: the first and the last.
 
     The quotients are exact enough: numerators stay below 2^50, so one that is no integer is farther from the next
     integer than a float64 rounds.
     """
-    lower: Real = np.float64(x_first)
-    upper: Real = np.float64(x_last)
+    _, edges, boxes, _ = mesh
+    lower: Real = np.float64(boxes[f, LEFT])
+    upper: Real = np.float64(boxes[f, RIGHT])
     for i in range(3):
         slope, rest = edges[f, i, 0], edges[f, i, 3] - (edges[f, i, 1] * y + edges[f, i, 2])
         if slope > 0.0:
@@ -32,78 +42,67 @@ def _span(edges: Array, f: Integer, y: Real, x_first: Integer, x_last: Integer) 
 
 
 @inlined()
-def _row_values(planes: Array, f: Integer, y: Integer) -> tuple[Real, Real, Real]:
-    """Evaluate depth, dx and dy of a triangle at its origin's column of a row."""
-    down = np.float64(y) - planes[f, ORIGIN_Y]
-    return (
-        planes[f, VALUE + 2] + planes[f, SLOPE_Y + 2] * down,
-        planes[f, VALUE] + planes[f, SLOPE_Y] * down,
-        planes[f, VALUE + 1] + planes[f, SLOPE_Y + 1] * down,
+def _ramp_at(plane: Array, x: Integer, y: Integer) -> Ramp:
+    """Evaluate depth, dx and dy of a triangle in a row, to be followed from x on."""
+    down = np.float64(y) - plane[ORIGIN_Y]
+    values = (
+        plane[VALUE + 2] + plane[SLOPE_Y + 2] * down,
+        plane[VALUE] + plane[SLOPE_Y] * down,
+        plane[VALUE + 1] + plane[SLOPE_Y + 1] * down,
     )
+    return values, (plane[SLOPE_X + 2], plane[SLOPE_X], plane[SLOPE_X + 1]), np.float64(x) - plane[ORIGIN_X]
 
 
 @inlined()
-def draw_opaque(
-    f: Integer,
-    top: Integer,
-    bottom: Integer,
-    planes: Array,
-    edges: Array,
-    boxes: Array,
-    part_id: Integer,
-    band: Array,
-    band_part: Array,
-    origin: Integer,
-    stride: Integer,
-    pitch: Integer,
-) -> None:
-    """Draw rows [top, bottom) of a triangle whose texels are all opaque, whole vectors at a time."""
-    slopes = (planes[f, SLOPE_X + 2], planes[f, SLOPE_X], planes[f, SLOPE_X + 1])
-    for y in range(top, bottom):
-        x_first, x_last = _span(edges, f, np.float64(y), boxes[f, LEFT], boxes[f, RIGHT])
-        values = _row_values(planes, f, y)
-        for x in range(x_first, x_last + 1, LANES):
-            i = origin + y * stride + x
-            address, part_address = band.ctypes.data + 4 * i, band_part.ctypes.data + i
-            along = np.float64(x) - planes[f, ORIGIN_X]
-            draw_lanes(address, 4 * pitch, part_address, x_last + 1 - x, along, part_id, values, slopes)
+def _place_at(canvas: Canvas, x: Integer, y: Integer) -> Place:
+    """Tell where a pixel is in scratch memory."""
+    band, parts, (origin, stride, pitch) = canvas
+    i = origin + y * stride + x
+    return band.ctypes.data + band.itemsize * i, band.itemsize * pitch, parts.ctypes.data + i
 
 
 @inlined()
-def draw_masked(
-    f: Integer,
-    top: Integer,
-    bottom: Integer,
-    planes: Array,
-    edges: Array,
-    boxes: Array,
-    part_id: Integer,
-    lookup: tuple[Array, Real, Real],
-    band: Array,
-    band_part: Array,
-    origin: Integer,
-    stride: Integer,
-    pitch: Integer,
+def draw_opaque(mesh: Mesh, f: Integer, rows: Span, canvas: Canvas) -> None:
+    """Draw some rows of a triangle whose texels are all opaque."""
+    planes, _, _, parts = mesh
+    for y in range(*rows):
+        first, last = _span(mesh, f, np.float64(y))
+        for x in range(first, last + 1, LANES):
+            draw_lanes(_place_at(canvas, x, y), _ramp_at(planes[f], x, y), parts[f], last + 1 - x)
+
+
+@inlined()
+def draw_masked(mesh: Mesh, f: Integer, rows: Span, canvas: Canvas, lookup: tuple[Array, Real, Real]) -> None:
+    """Draw some rows of a triangle, looking at the texture's alpha before the depth is written.
+
+    `lookup` is the layer's alpha, by what it is multiplied, and below what it is a hole.
+    """
+    (planes, _, _, parts), (texture, scale, threshold) = mesh, lookup
+    texels = (texture.ctypes.data, texture.shape[0], texture.shape[1], scale, threshold, texture.dtype.type(0))
+    for y in range(*rows):
+        first, last = _span(mesh, f, np.float64(y))
+        for x in range(first, last + 1, LANES):
+            place, ramp, corner = _place_at(canvas, x, y), _ramp_at(planes[f], x, y), (np.float32(x), np.float32(y))
+            if not draw_masked_lanes(place, ramp, parts[f], last + 1 - x, corner, texels):
+                _draw_each(planes[f], (x, min(x + LANES, last + 1)), y, parts[f], canvas, lookup)
+
+
+@inlined()
+def _draw_each(
+    plane: Array, columns: Span, y: Integer, part_id: Integer, canvas: Canvas, lookup: tuple[Array, Real, Real]
 ) -> None:
-    """Draw rows [top, bottom) of a triangle, looking at the texture's alpha before the depth is written."""
+    """Draw some pixels of a row one at a time: at the edge of the texture, and outside."""
+    band, parts, (origin, stride, pitch) = canvas
     texture, scale, threshold = lookup
-    slope_z, slope_dx, slope_dy = planes[f, SLOPE_X + 2], planes[f, SLOPE_X], planes[f, SLOPE_X + 1]
-    for y in range(top, bottom):
-        x_first, x_last = _span(edges, f, np.float64(y), boxes[f, LEFT], boxes[f, RIGHT])
-        row_z, row_dx, row_dy = _row_values(planes, f, y)
-        for x in range(x_first, x_last + 1):
-            i = np.uintp(origin + y * stride + x)
-            along = np.float64(x) - planes[f, ORIGIN_X]
-            z = np.float32(row_z + slope_z * along)
-            if not z < band[i]:
-                continue
-            dx, dy = np.float32(row_dx + slope_dx * along), np.float32(row_dy + slope_dy * along)
-            alpha = _sample_alpha(texture, np.float32(x) + dx, np.float32(y) + dy) * scale
-            if alpha < threshold:
-                continue
-            band_part[i] = part_id
-            plane = np.uintp(pitch)
-            band[i], band[i + plane], band[i + plane + plane], band[i + plane + plane + plane] = z, dx, dy, alpha
+    for x in range(*columns):
+        i, apart = np.uintp(origin + y * stride + x), np.uintp(pitch)
+        values, slopes, along = _ramp_at(plane, x, y)
+        z = np.float32(values[0] + slopes[0] * along)
+        dx, dy = np.float32(values[1] + slopes[1] * along), np.float32(values[2] + slopes[2] * along)
+        alpha = _sample_alpha(texture, np.float32(x) + dx, np.float32(y) + dy) * scale
+        if z < band[i] and not alpha < threshold:
+            parts[i] = part_id
+            band[i], band[i + apart], band[i + apart + apart], band[i + apart + apart + apart] = z, dx, dy, alpha
 
 
 @inlined()
@@ -116,16 +115,12 @@ def _sample_alpha(texture: Array, x: Real, y: Real) -> Real:
     nothing = np.float32(0.0)
     if column < -1 or column >= width or row < -1 or row >= height:
         return nothing
-    if column >= 0 and column < width - 1 and row >= 0 and row < height - 1:
-        a, b = np.float32(texture[row, column]), np.float32(texture[row, column + 1])
-        c, d = np.float32(texture[row + 1, column]), np.float32(texture[row + 1, column + 1])
-    else:
-        a, b, c, d = nothing, nothing, nothing, nothing
-        if row >= 0:
-            a = np.float32(texture[row, column]) if column >= 0 else nothing
-            b = np.float32(texture[row, column + 1]) if column + 1 < width else nothing
-        if row + 1 < height:
-            c = np.float32(texture[row + 1, column]) if column >= 0 else nothing
-            d = np.float32(texture[row + 1, column + 1]) if column + 1 < width else nothing
+    a, b, c, d = nothing, nothing, nothing, nothing
+    if row >= 0:
+        a = np.float32(texture[row, column]) if column >= 0 else nothing
+        b = np.float32(texture[row, column + 1]) if column + 1 < width else nothing
+    if row + 1 < height:
+        c = np.float32(texture[row + 1, column]) if column >= 0 else nothing
+        d = np.float32(texture[row + 1, column + 1]) if column + 1 < width else nothing
     top, bottom = a + (b - a) * right, c + (d - c) * right
     return top + (bottom - top) * down

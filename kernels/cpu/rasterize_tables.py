@@ -25,7 +25,7 @@ __all__ = [
     "SLOPE_Y",
     "TOP",
     "VALUE",
-    "Mesh",
+    "Tables",
     "list_by_band",
     "set_up",
 ]
@@ -44,8 +44,8 @@ _NUM_BOX_COLUMNS = 5
 _MAX_TEXELS_TO_CLASSIFY = 4096
 
 
-class Mesh(NamedTuple):
-    """Tables of all triangles: planes (B, F, 11), edges (B, F, 3, 4), boxes (B, F, 5); first triangle of each layer."""
+class Tables(NamedTuple):
+    """What is known of all triangles: planes (B, F, 11), edges (B, F, 3, 4), boxes (B, F, 5); first of each layer."""
 
     planes: Array
     edges: Array
@@ -61,7 +61,7 @@ def set_up(
     triangle_layer: Tensor,
     layer_alpha: Tensor,
     size_hw: tuple[int, int],
-) -> Mesh:
+) -> Tables:
     """Work out the tables of a mesh."""
     batch, num_faces, num_layers = target_xy.shape[0], triangles.shape[0], layer_alpha.shape[0]
     faces = triangles.to(torch.int32).contiguous().numpy()
@@ -75,22 +75,17 @@ def set_up(
     opacity = np.empty(num_faces, dtype=np.int32)
     full = np.float32(255.0 if layer_alpha.dtype == torch.uint8 else 1.0)
 
-    size_of_layer = tuple(layer_alpha.shape[1:])
-
-    def classify(first: int, last: int) -> None:
-        _classify(source, faces, layers, texture.reshape(-1), size_of_layer, full, first, last, opacity)
-
     def fill(first: int, last: int) -> None:
+        _classify(source, faces, layers, texture.reshape(-1), tuple(layer_alpha.shape[1:]), full, first, last, opacity)
         for b in range(batch):
             tables = (planes[b], edges[b], boxes[b])
             _fill_tables(
                 targets[b], depths[b], source, faces, opacity, *size_hw, first, last, *tables, np.empty((5, 3))
             )
 
-    run_bands(classify, num_faces, grain=_TRIANGLES_PER_TASK)
     run_bands(fill, num_faces, grain=_TRIANGLES_PER_TASK)
     # Triangles are sorted by layer: those of layer l are first[l] up to first[l + 1].
-    return Mesh(planes, edges, boxes, np.searchsorted(layers, np.arange(num_layers + 1)).astype(np.int32))
+    return Tables(planes, edges, boxes, np.searchsorted(layers, np.arange(num_layers + 1)).astype(np.int32))
 
 
 def list_by_band(boxes: Array, num_bands: int, rows_per_band: int) -> tuple[Array, Array]:

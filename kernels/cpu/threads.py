@@ -17,8 +17,6 @@ import torch
 
 __all__ = ["run_bands", "run_rows"]
 
-_BANDS_PER_THREAD = 3
-
 
 def run_bands(body: Callable[[int, int], object], length: int, *, grain: int) -> None:
     """Call `body(first, last)` over consecutive bands of range(length), in parallel where that pays.
@@ -32,13 +30,20 @@ def run_bands(body: Callable[[int, int], object], length: int, *, grain: int) ->
         grain: rows below which a band is not worth a thread.
     """
     num_threads = min(torch.get_num_threads(), length // max(grain, 1))
-    if num_threads <= 1:
-        if length > 0:
-            body(0, length)
-        return
-    num_bands = min(num_threads * _BANDS_PER_THREAD, length // max(grain, 1))
-    edges = [length * band // num_bands for band in range(num_bands + 1)]
-    _Bands(body, edges).run(num_threads)
+    if num_threads > 1:
+        _Bands(body, _cut(length, num_threads, max(grain, 1))).run(num_threads)
+    elif length > 0:
+        body(0, length)
+
+
+def _cut(length: int, num_threads: int, grain: int) -> list[int]:
+    """Cut range(length) into bands: large ones first, for few calls, small ones last, for threads to end together."""
+    edges = [0]
+    while edges[-1] < length:
+        rest = length - edges[-1]
+        size = max(rest // (2 * num_threads), grain)
+        edges.append(edges[-1] + size if rest >= size + grain else length)
+    return edges
 
 
 def run_rows(body: Callable[[int, int, int], object], batch: int, size_hw: Sequence[int], *, pixels: int) -> None:
