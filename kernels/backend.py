@@ -87,6 +87,8 @@ def pick(choice: BackendChoice, *tensors: Tensor | None) -> Backend:
 
 
 def _common_device(tensors: tuple[Tensor | None, ...]) -> str:
+    if all(tensor is None or tensor.is_cpu for tensor in tensors):
+        return "cpu"
     devices = [tensor.device for tensor in tensors if tensor is not None]
     if devices.count(devices[0]) != len(devices):
         names = ", ".join(sorted({str(device) for device in devices}))

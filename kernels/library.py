@@ -12,11 +12,21 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import (
+    DispatchKey,
+    DispatchKeySet,
+    _dispatch_keys,
+    _dispatch_tls_local_exclude_set,
+    _dispatch_tls_local_include_set,
+)
+from torch._C._autograd import _profiler_enabled
+from torch.compiler import is_compiling
 from torch.overrides import has_torch_function
 
 __all__ = ["NAMESPACE", "define", "differentiate", "forbid_second_derivative"]
@@ -78,7 +88,7 @@ class _Op:
         self._implementations = implementations
 
     def __call__(self, *arguments: Any) -> Any:
-        if torch.compiler.is_compiling() or torch._C._autograd._profiler_enabled():
+        if is_compiling() or _profiler_enabled():
             return self._dispatched(*arguments)
         tensors = [argument for argument in arguments if isinstance(argument, Tensor)]
         if _is_observed(tensors):
@@ -86,28 +96,33 @@ class _Op:
         return self._implementations[tensors[0].device.type](*arguments)
 
 
-# Where the dispatcher begins when all that is left to do is to run the op: autograd's keys, which concern an op only
-# if an input requires a gradient, and what comes first once autograd is excluded (inference mode, derivatives).
-_UNOBSERVED = {
-    torch._C.DispatchKey.AutogradCPU,
-    torch._C.DispatchKey.AutogradCUDA,
-    torch._C.DispatchKey.ADInplaceOrView,
-    torch._C.DispatchKey.BackendSelect,
-}
+def _bits_of(*keys: Any) -> int:
+    return functools.reduce(operator.or_, (DispatchKeySet(key).raw_repr() for key in keys))
+
+
+# What the dispatcher goes by when all that is left to do is to run the op; autograd's keys concern an op only if an
+# input requires a gradient.
+_UNOBSERVED = _bits_of(
+    DispatchKey.CPU,
+    DispatchKey.CUDA,
+    DispatchKey.AutogradCPU,
+    DispatchKey.AutogradCUDA,
+    DispatchKey.ADInplaceOrView,
+    DispatchKey.BackendSelect,
+)
 
 
 def _is_observed(tensors: Sequence[Tensor]) -> bool:
     """Tell whether a call with these inputs concerns autograd, a mode, a transform, a tracer or a subclass of `Tensor`.
 
-    The dispatcher's own rule: the keys of the inputs and of this thread, and which of them comes first.
+    The dispatcher's own rule: the keys of the inputs and of this thread, but for those that the thread excludes.
     """
     if has_torch_function(tensors) or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
         return True
-    keys = torch._C._dispatch_tls_local_include_set()
+    keys = _dispatch_tls_local_include_set().raw_repr()
     for tensor in tensors:
-        keys |= torch._C._dispatch_keys(tensor)
-    first = (keys - torch._C._dispatch_tls_local_exclude_set()).highestPriorityTypeId()
-    return first not in _UNOBSERVED
+        keys |= _dispatch_keys(tensor).raw_repr()
+    return bool(keys & ~_dispatch_tls_local_exclude_set().raw_repr() & ~_UNOBSERVED)
 
 
 class _Lazy:

@@ -49,7 +49,7 @@ from kernels.formats import is_texels
 
 __all__ = ["forward"]
 
-_PIXELS_PER_BAND = 16384
+_PIXELS_PER_BAND = 2048
 _TILE = 8192
 _AHEAD = 8
 
