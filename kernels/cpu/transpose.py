@@ -29,7 +29,9 @@ _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 def to_channels_last(tensor: Tensor) -> Tensor:
     """Return a (B, C, H, W) tensor channels-last; as it is where it is so already."""
-    if tensor.is_contiguous(memory_format=torch.channels_last) or tensor.shape[1] < _SIDE:
+    if tensor.is_contiguous(memory_format=torch.channels_last):
+        return tensor
+    if tensor.shape[1] < _SIDE:
         return tensor.contiguous(memory_format=torch.channels_last)
     batch, channels, height, width = tensor.shape
     texels = allocate((batch, height, width, channels), tensor.dtype)
@@ -39,8 +41,10 @@ def to_channels_last(tensor: Tensor) -> Tensor:
 
 def to_channels_first(tensor: Tensor) -> Tensor:
     """Return a (B, C, H, W) tensor contiguous; as it is where it is so already."""
+    if tensor.is_contiguous():
+        return tensor
     texels = tensor.permute(0, 2, 3, 1)
-    if tensor.is_contiguous() or tensor.shape[1] < _SIDE or not texels.is_contiguous():
+    if tensor.shape[1] < _SIDE or not texels.is_contiguous():
         return tensor.contiguous()
     planes = allocate(tensor.shape, tensor.dtype)
     _convert(planes, texels, False)

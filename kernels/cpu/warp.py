@@ -59,14 +59,15 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
     batch, channels, height, width = features.shape
     out_hw = flow.shape[2:]
     # Bilinear samples are taken from planes where they are; for bicubic ones channels are worth bringing together.
-    as_texels = is_texels(features) or bicubic
+    were_texels = is_texels(features)
+    as_texels = were_texels or bicubic
     allocate, view = (allocate_texels, to_texels) if as_texels else (allocate_planes, to_planes)
     out, results = allocate((batch, channels, *out_hw), features.dtype)
     if features.numel() == 0 or out.numel() == 0:
         return formatted_as(features, out.zero_())
     images, flows = view(features), array_of(flow.contiguous())
     # A result of whole lines that nobody takes apart again may go past the caches.
-    streams = is_texels(features) and channels * out.itemsize % LINE == 0 and worth_streaming(out)
+    streams = were_texels and channels * out.itemsize % LINE == 0 and worth_streaming(out)
 
     def sample(b: int, first: int, last: int) -> None:
         source, target = (images[b], (height, width, channels), border), (results[b], streams)
@@ -81,7 +82,7 @@ def forward(features: Tensor, flow: Tensor, bicubic: bool, border: bool) -> Tens
             _sample_bilinear(*work, _allocate_taps(STRETCH, flows.dtype))
 
     run_rows(sample, batch, out_hw, pixels=_PIXELS_PER_BAND)
-    return formatted_as(features, out)
+    return out if as_texels == were_texels else formatted_as(features, out)
 
 
 def _allocate_taps(size: int, dtype: Any) -> Taps:
