@@ -13,7 +13,7 @@ from drn_core.prior.body import BodyFields
 from drn_core.prior.face_mirror import distance_to
 from drn_core.prior.parts import ARM_LAYERS, LIMBS, Layer, Limb, Part
 
-__all__ = ["HandCut", "cut_hand"]
+__all__ = ["HandCut", "cut_hand", "told_apart"]
 
 Mask = npt.NDArray[np.bool_]
 UInt8 = npt.NDArray[np.uint8]
@@ -26,7 +26,7 @@ _HAND_REACH, _HAND_CORE = 1.5, 0.3
 _HUE_GAIN = (0.4, 6.0, 3.0)
 # Cloth this many half widths from any arm shows what colours the cloth around the hands has: so many of them.
 _FAR_FROM_ARMS, _NUM_COLOURS = 1.3, 8
-# Hand and cloth can be told apart by colour if so many of the hand's surest pixels look like the hand.
+# Two things can be told apart by colour if so many pixels of the one look like it.
 _LEAST_TOLD = 0.8
 # Cuffs run across the arm askew by up to 45 degrees: what is this much farther from the sleeve's bone is none of it.
 _SLANT = 1.5
@@ -71,7 +71,8 @@ def cut_hand(
     candidate, core = own & (within | wrist), own & (field < _HAND_CORE)
     if not core.any():
         return HandCut(core, core)
-    likely = _hand_coloured(rgb, core, _far_from_arms(fields, near, person))
+    told = told_apart(rgb, core, _far_from_arms(fields, near, person))
+    likely = np.ones_like(core) if told is None else told
     hand = _cut_by_colour(rgb, core, candidate, forearm | (person & (other < 1.0)), likely)
     kernel = np.ones((3, 3), np.uint8)
     hand = cv2.morphologyEx(hand.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
@@ -129,19 +130,22 @@ def _far_from_arms(fields: BodyFields, near: Mapping[Layer, Field], person: Mask
     return np.asarray(person & (arms > _FAR_FROM_ARMS) & (fields.parts[Part.HEAD] > 1.0))
 
 
-def _hand_coloured(rgb: UInt8, hand: Mask, cloth: Mask) -> Mask:
-    """Where (H, W) a colour is nearer to those of the hand than to those of the cloth; everywhere if these are alike.
+def told_apart(rgb: UInt8, one: Mask, other: Mask) -> Mask | None:
+    """Find where (H, W) a colour is nearer to those of one thing than to those of another.
 
     Args:
         rgb: (H, W, 3).
-        hand: (H, W) pixels of the hand.
-        cloth: (H, W) pixels of the cloth, of the whole garment: what a hand lies on need not be seen beside it.
+        one: (H, W) pixels of the one.
+        other: (H, W) pixels of the other, all of it: what the one lies on need not be seen beside it.
+
+    Returns:
+        (H, W); None where the two look alike, or too little is seen of either.
     """
-    if min(hand.sum(), cloth.sum()) < _NUM_COLOURS:
-        return np.ones_like(hand)
+    if min(one.sum(), other.sum()) < _NUM_COLOURS:
+        return None
     hues = _by_hue(rgb)
-    is_nearer = _palette_distance(hues, hand) < _palette_distance(hues, cloth)
-    return np.asarray(is_nearer if is_nearer[hand].mean() > _LEAST_TOLD else np.ones_like(hand))
+    is_nearer = _palette_distance(hues, one) < _palette_distance(hues, other)
+    return np.asarray(is_nearer) if is_nearer[one].mean() > _LEAST_TOLD else None
 
 
 def _palette_distance(hues: UInt8, known: Mask) -> Field:

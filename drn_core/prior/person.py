@@ -365,7 +365,7 @@ def build_person(source: SourceImage) -> PersonLayers:
     hidden = {layer for limb in limbs for layer in limb.layers}
     regrown = {layer for regrowth in regrowths for layer in regrowth.layers}
     textures, moved = _completed(
-        _textures(crop, without_ends(absorbed(segmentation, hidden), regrowths, rgb), hidden | regrown),
+        _textures(crop, without_ends(absorbed(segmentation, hidden, rgb), regrowths, rgb), hidden | regrown),
         [item.moved(np.full(2, 0.5 / working.scale - 0.5), 1 / working.scale) for item in lengthenings],
         [working.native(rebuild) for rebuild in rebuilds + regrowths],
     )

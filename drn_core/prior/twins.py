@@ -14,6 +14,7 @@ from drn_core.prior.body import Body
 from drn_core.prior.cloth import eroded, looks_like
 from drn_core.prior.face_mirror import distance_to
 from drn_core.prior.geometry import apply_affine, perpendicular, unit
+from drn_core.prior.hands import told_apart
 from drn_core.prior.lengthen import is_seen_end_on
 from drn_core.prior.parts import ARM_LAYERS, LIMB_OF, LIMBS, SEGMENTS, Layer, Limb, Part
 from drn_core.prior.segmentation import Segmentation
@@ -234,12 +235,15 @@ def tucked_joints(body: Body, limbs: list[Limb], person: npt.NDArray[np.bool_]) 
     return keypoints
 
 
-def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentation:
+def absorbed(segmentation: Segmentation, layers: Collection[Layer], rgb: npt.NDArray[np.uint8]) -> Segmentation:
     """Leave to others what little the photo shows of some sheets: arms to the trunk, thighs to what lies nearest.
+
+    A hand or bare arm is left to nobody: on the trunk it would be a third one.
 
     Args:
         segmentation: the sheets.
         layers: sheets that are made anew from elsewhere; of a leg's lower sheet the pixels are left alone.
+        rgb: (H, W, 3).
 
     Returns:
         The sheets, those of arms and thighs empty.
@@ -248,9 +252,12 @@ def absorbed(segmentation: Segmentation, layers: Collection[Layer]) -> Segmentat
     for layer in layers:
         limb = LIMB_OF[layer]
         if layer in ARM_LAYERS:
-            result = _given(result, layer, (Layer.TORSO,))
+            arm = segmentation.owned[LIMBS[limb.twin].lower_layer]
+            is_bare = told_apart(rgb, eroded(arm), eroded(segmentation.owned[Layer.TORSO]))
+            pixels = result.owned[layer] & (True if is_bare is None else ~is_bare)
+            result = _given(result, layer, pixels, (Layer.TORSO,))
         elif layer == limb.upper_layer:
-            result = _given(result, layer, (Layer.TORSO, LIMBS[limb.twin].upper_layer))
+            result = _given(result, layer, result.owned[layer], (Layer.TORSO, LIMBS[limb.twin].upper_layer))
     return result
 
 
@@ -281,9 +288,10 @@ def without_ends(
     return result
 
 
-def _given(segmentation: Segmentation, layer: Layer, takers: tuple[Layer, ...]) -> Segmentation:
-    """Give the pixels of a sheet to the nearest of others."""
-    pixels = segmentation.owned[layer]
+def _given(
+    segmentation: Segmentation, layer: Layer, pixels: npt.NDArray[np.bool_], takers: tuple[Layer, ...]
+) -> Segmentation:
+    """Empty a sheet and give the nearest of others these pixels of it."""
     away = [distance_to(segmentation.owned[taker]) for taker in takers]
     nearest = np.stack(away).argmin(0)
     gains = {taker: pixels & (nearest == index) for index, taker in enumerate(takers)}

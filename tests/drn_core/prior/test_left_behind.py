@@ -8,7 +8,8 @@ import numpy as np
 from drn_core.prior.body import measure_body
 from drn_core.prior.parts import Layer
 from drn_core.prior.segmentation import _distrust_rims, segment_layers
-from tests.helpers.figure import SIZE_HW, SKIN, TROUSERS, figure
+from drn_core.prior.twins import absorbed
+from tests.helpers.figure import SHIRT, SIZE_HW, SKIN, TROUSERS, figure
 
 HAIR = (20, 15, 12)
 
@@ -42,3 +43,16 @@ def test_hair_on_a_shoulder_does_not_go_with_the_arm() -> None:
     on_shoulder &= np.linalg.norm(np.indices(SIZE_HW).T.swapaxes(0, 1) - np.array((120, 220)), axis=-1) < 24
     assert on_shoulder.sum() > 60
     assert segmentation.trusted[Layer.LEFT_UPPER_ARM][on_shoulder].mean() < 0.05
+
+
+def test_of_an_arm_made_anew_the_trunk_keeps_the_sleeve_and_not_the_skin() -> None:
+    drawn = figure()
+    pose = drawn.pose
+    body = measure_body(pose.keypoints, pose.confidence, pose.depth, drawn.alpha > 0.5)
+    segmentation = segment_layers(body, drawn.alpha > 0.3, drawn.rgb)
+    arm = (Layer.LEFT_UPPER_ARM, Layer.LEFT_LOWER_ARM)
+    trunk = absorbed(segmentation, arm, drawn.rgb).trusted[Layer.TORSO]
+    pixels = np.logical_or.reduce([segmentation.owned[layer] for layer in arm]) & (drawn.alpha > 0.99)
+    to_skin, to_shirt = (np.abs(drawn.rgb.astype(int) - colour).max(-1) for colour in (SKIN, SHIRT))
+    assert not trunk[pixels & (to_skin < 60)].any()
+    assert trunk[pixels & (to_shirt < 60)].mean() > 0.95
