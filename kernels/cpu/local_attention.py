@@ -7,11 +7,12 @@ attention is first folded into the weights of those, and unfolded from their der
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Real, Shape, Span, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Real, Source, Span, compiled, inlined
 from kernels.cpu.lanes import LANES, read_lanes, spread, whole_lanes, write_lanes
 from kernels.cpu.layout import allocate_texels, formatted_as, from_texels, to_texels
 from kernels.cpu.memory import allocate_zeros, sum_in_order
@@ -24,6 +25,10 @@ __all__ = ["backward", "forward"]
 
 _CHANNELS_PER_GROUP = 32
 _PIXELS_PER_BAND = 4096
+
+_Patch: TypeAlias = tuple[Array, Array, Array]
+"""What a pixel looks at: the attention (k * k), the weights of (k + 1)^2 texels that it is folded into, and where they
+lie, counted in texels; -1 stands for outside."""
 
 
 def forward(features: Tensor, flow: Tensor, logits: Tensor, border: bool) -> Tensor:
@@ -39,8 +44,8 @@ def forward(features: Tensor, flow: Tensor, logits: Tensor, border: bool) -> Ten
     def attend(b: int, first: int, last: int) -> None:
         patch = (size + 1) ** 2
         scratch = (np.empty(size * size, flows.dtype), np.empty(patch, flows.dtype), np.empty(patch, np.int64))
-        inputs = (images[b], flows[b], scores[b], results[b])
-        _attend(*inputs, (height, width, channels), size, border, (first, last), *scratch)
+        source = (images[b], (height, width, channels), border)
+        _attend(source, flows[b], scores[b], size, results[b], (first, last), scratch)
 
     run_rows(attend, batch, (out_height, out_width), pixels=_PIXELS_PER_BAND)
     return formatted_as(features, out)
@@ -63,13 +68,14 @@ def backward(
 
     def derive(first: int, last: int) -> None:
         patch = (size + 1) ** 2
-        scratch = (np.empty(size * size, flows.dtype), *np.empty((2, patch), flows.dtype), np.empty(patch, np.int64))
+        scratch = (np.empty(size * size, flows.dtype), np.empty(patch, flows.dtype), np.empty(patch, np.int64))
+        matches = np.empty(patch, flows.dtype)
         for task in range(first, last):
             b, group = divmod(task, num_groups)
             span = (group * _CHANNELS_PER_GROUP, min((group + 1) * _CHANNELS_PER_GROUP, channels))
-            inputs = (images[b], flows[b], scores[b], gradients[b])
-            results = map(array_of, (for_image[b], for_flow[group, b], for_logits[group, b]))
-            _derive(*inputs, *results, (height, width, channels), size, span, border, *scratch)
+            source = (images[b], (height, width, channels), border)
+            results = tuple(map(array_of, (for_image[b], for_flow[group, b], for_logits[group, b])))
+            _derive(source, flows[b], scores[b], size, gradients[b], results, span, scratch, matches)
 
     if features.numel() > 0:
         run_bands(derive, batch * num_groups, grain=1)
@@ -112,23 +118,14 @@ def _fold(weights: Array, size: Integer, right: Real, down: Real, folded: Array)
 
 @inlined()
 def _find_patch(
-    flow: Array,
-    scores: Array,
-    y: Integer,
-    x: Integer,
-    shape: Shape,
-    size: Integer,
-    border: bool,
-    weights: Array,
-    folded: Array,
-    places: Array,
+    source: Source, flow: Array, scores: Array, y: Integer, x: Integer, size: Integer, patch: _Patch
 ) -> tuple[Real, Real]:
-    """Fill in the attention, the folded weights, and where the texels of a patch lie; -1 stands for outside.
+    """Fill in the patch of a pixel.
 
     Returns:
         The fraction that all samples share, across and down; negative where the position is not finite.
     """
-    height, width, _ = shape
+    (_, (height, width, _), border), (weights, folded, places) = source, patch
     side, reach = size + 1, size // 2
     at_x, at_y = flow.dtype.type(x) + flow[0, y, x], flow.dtype.type(y) + flow[1, y, x]
     if not is_finite(at_x, at_y):
@@ -149,25 +146,14 @@ def _find_patch(
 
 
 @compiled()
-def _attend(
-    image: Array,
-    flow: Array,
-    scores: Array,
-    out: Array,
-    shape: Shape,
-    size: Integer,
-    border: bool,
-    rows: Span,
-    weights: Array,
-    folded: Array,
-    places: Array,
-) -> None:
-    """Handle some rows of a flat (H, W, C) image; the last three are scratch memory."""
-    out_width, count = flow.shape[2], np.uintp(shape[2])
+def _attend(source: Source, flow: Array, scores: Array, size: Integer, out: Array, rows: Span, patch: _Patch) -> None:
+    """Handle some rows of a flat (H, W, C) image."""
+    (image, (_, _, channels), _), (_, folded, places) = source, patch
+    out_width, count = flow.shape[2], np.uintp(channels)
     whole, zero = whole_lanes(count), flow.dtype.type(0.0)
     for y in range(*rows):
         for x in range(out_width):
-            right, _ = _find_patch(flow, scores, y, x, shape, size, border, weights, folded, places)
+            right, _ = _find_patch(source, flow, scores, y, x, size, patch)
             if right < zero:
                 places[:] = -1
             o = np.uintp(y * out_width + x) * count
@@ -188,28 +174,24 @@ def _attend(
 
 @compiled()
 def _derive(
-    image: Array,
+    source: Source,
     flow: Array,
     scores: Array,
-    gradient: Array,
-    for_image: Array,
-    for_flow: Array,
-    for_logits: Array,
-    shape: Shape,
     size: Integer,
+    gradient: Array,
+    results: tuple[Array, Array, Array],
     span: Span,
-    border: bool,
-    weights: Array,
-    folded: Array,
+    patch: _Patch,
     matches: Array,
-    places: Array,
 ) -> None:
-    """Handle a span of channels; the last four are scratch memory."""
+    """Handle a span of channels: derive by image, flow and logits; the last two are scratch memory."""
+    (image, (_, _, channels), _), (weights, folded, places) = source, patch
+    for_image, for_flow, for_logits = results
     _, out_height, out_width = flow.shape
-    apart, begin, count = np.uintp(shape[2]), np.uintp(span[0]), np.uintp(span[1] - span[0])
+    apart, begin, count = np.uintp(channels), np.uintp(span[0]), np.uintp(span[1] - span[0])
     for y in range(out_height):
         for x in range(out_width):
-            right, down = _find_patch(flow, scores, y, x, shape, size, border, weights, folded, places)
+            right, down = _find_patch(source, flow, scores, y, x, size, patch)
             if right < 0.0:
                 continue
             above = np.uintp(y * out_width + x) * apart + begin

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from kernels.cpu.jit import Array, Integer, Real, Span, inlined
-from kernels.cpu.raster_lanes import LANES, Place, Ramp, draw_lanes, draw_masked_lanes
+from kernels.cpu.raster_lanes import LANES, Lookup, Place, Ramp, draw_lanes, draw_masked_lanes
 from kernels.cpu.rasterize_tables import LEFT, ORIGIN_X, ORIGIN_Y, RIGHT, SLOPE_X, SLOPE_Y, VALUE
 
 __all__ = ["Canvas", "Mesh", "draw_masked", "draw_opaque"]
@@ -78,7 +78,7 @@ def draw_masked(mesh: Mesh, f: Integer, rows: Span, canvas: Canvas, lookup: tupl
     `lookup` is the layer's alpha, by what it is multiplied, and below what it is a hole.
     """
     (planes, _, _, parts), (texture, scale, threshold) = mesh, lookup
-    texels = (texture.ctypes.data, texture.shape[0], texture.shape[1], scale, threshold, texture.dtype.type(0))
+    texels: Lookup = (texture.ctypes.data, texture.shape[0], texture.shape[1], scale, threshold, texture.dtype.type(0))
     for y in range(*rows):
         first, last = _span(mesh, f, np.float64(y))
         for x in range(first, last + 1, LANES):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.cpu.jit import Array, Integer, Pair, Real, compiled, inlined
+from kernels.cpu.jit import Array, Integer, Pair, Real, Span, compiled, inlined
 from kernels.cpu.lanes import LANES, are_all, read_lanes
 from kernels.cpu.storage import array_of
 from kernels.cpu.threads import run_bands
@@ -76,12 +76,11 @@ def set_up(
     full = np.float32(255.0 if layer_alpha.dtype == torch.uint8 else 1.0)
 
     def fill(first: int, last: int) -> None:
-        _classify(source, faces, layers, texture.reshape(-1), tuple(layer_alpha.shape[1:]), full, first, last, opacity)
+        alpha = (texture.reshape(-1), tuple(layer_alpha.shape[1:]), full)
+        _classify(source, faces, layers, alpha, (first, last), opacity)
         for b in range(batch):
-            tables = (planes[b], edges[b], boxes[b])
-            _fill_tables(
-                targets[b], depths[b], source, faces, opacity, *size_hw, first, last, *tables, np.empty((5, 3))
-            )
+            vertices, tables = (targets[b], depths[b], source), (planes[b], edges[b], boxes[b])
+            _fill_tables(vertices, faces, opacity, size_hw, (first, last), tables, np.empty((5, 3)))
 
     run_bands(fill, num_faces, grain=_TRIANGLES_PER_TASK)
     # Triangles are sorted by layer: those of layer l are first[l] up to first[l + 1].
@@ -131,19 +130,14 @@ def _append_by_band(boxes: Array, rows_per_band: Integer, free: Array, members: 
 
 @compiled()
 def _classify(
-    source: Array,
-    faces: Array,
-    layers: Array,
-    texture: Array,
-    size_hw: Pair,
-    full: Real,
-    first: Integer,
-    last: Integer,
-    opacity: Array,
+    source: Array, faces: Array, layers: Array, alpha: tuple[Array, Pair, Real], span: Span, opacity: Array
 ) -> None:
-    """Tell which triangles lie on opaque texels only, with a texel to spare: 1, else 0. `texture` is flat."""
-    height, width = size_hw
-    for f in range(first, last):
+    """Tell which of some triangles lie on opaque texels only, with a texel to spare: 1, else 0.
+
+    `alpha` is that of the layers, flat, the size of a layer, and what is opaque.
+    """
+    texture, (height, width), full = alpha
+    for f in range(*span):
         opacity[f] = 0
         is_inside = True
         x_first, x_last, y_first, y_last = width, 0, height, 0
@@ -176,23 +170,21 @@ def _is_full(texture: Array, first: Integer, count: Integer, full: Real) -> bool
 
 @compiled()
 def _fill_tables(
-    target: Array,
-    depth: Array,
-    source: Array,
+    vertices: tuple[Array, Array, Array],
     faces: Array,
     opacity: Array,
-    height: Integer,
-    width: Integer,
-    first: Integer,
-    last: Integer,
-    planes: Array,
-    edges: Array,
-    boxes: Array,
+    size_hw: Pair,
+    span: Span,
+    tables: tuple[Array, Array, Array],
     scratch: Array,
 ) -> None:
-    """Work out planes, edges and clipped boxes of the triangles [first, last); an empty box draws nothing."""
+    """Work out planes, edges and clipped boxes of some triangles; an empty box draws nothing.
+
+    `vertices` are where they are, their depth, and where they are in the textures.
+    """
+    (target, depth, source), (height, width), (planes, edges, boxes) = vertices, size_hw, tables
     corner_x, corner_y, values = scratch[0], scratch[1], scratch[2:5]
-    for f in range(first, last):
+    for f in range(*span):
         boxes[f, LEFT], boxes[f, RIGHT], boxes[f, TOP], boxes[f, BOTTOM] = 0, -1, 0, -1
         boxes[f, OPAQUE] = opacity[f]
         usable = True
