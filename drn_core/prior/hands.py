@@ -26,6 +26,8 @@ _HAND_REACH, _HAND_CORE = 1.5, 0.3
 _HUE_GAIN = (0.4, 6.0, 3.0)
 # Cloth this many half widths from any arm shows what colours the cloth around the hands has: so many of them.
 _FAR_FROM_ARMS, _NUM_COLOURS = 1.3, 8
+# Colours of fewer of their pixels are strangers: skin in an open collar, a rim.
+_RARE = 0.05
 # Two things can be told apart by colour if so many pixels of the one look like it.
 _LEAST_TOLD = 0.8
 # Cuffs run across the arm askew by up to 45 degrees: what is this much farther from the sleeve's bone is none of it.
@@ -149,13 +151,15 @@ def told_apart(rgb: UInt8, one: Mask, other: Mask) -> Mask | None:
 
 
 def _palette_distance(hues: UInt8, known: Mask) -> Field:
-    """Distance (H, W) of colours to the nearest of the few that sum up some known pixels."""
+    """Distance (H, W) of colours to the nearest of the few that sum up some known pixels, but for rare ones."""
     samples = hues[known].astype(np.float32)
     criteria = cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 10, 1.0
     cv2.setRNGSeed(0)
-    _, _, palette = cv2.kmeans(samples, _NUM_COLOURS, None, criteria, attempts=1, flags=cv2.KMEANS_PP_CENTERS)
+    _, label, palette = cv2.kmeans(samples, _NUM_COLOURS, None, criteria, attempts=1, flags=cv2.KMEANS_PP_CENTERS)
+    share = np.bincount(label.ravel(), minlength=_NUM_COLOURS) / len(samples)
     pixels = hues.astype(np.float32)
-    return np.asarray(np.minimum.reduce([np.linalg.norm(pixels - colour, axis=2) for colour in palette]))
+    usual = palette[share > _RARE]
+    return np.asarray(np.minimum.reduce([np.linalg.norm(pixels - colour, axis=2) for colour in usual]))
 
 
 def _by_hue(rgb: UInt8) -> UInt8:

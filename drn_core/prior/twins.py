@@ -252,8 +252,8 @@ def absorbed(segmentation: Segmentation, layers: Collection[Layer], rgb: npt.NDA
     for layer in layers:
         limb = LIMB_OF[layer]
         if layer in ARM_LAYERS:
-            arm = segmentation.owned[LIMBS[limb.twin].lower_layer]
-            is_bare = told_apart(rgb, eroded(arm), eroded(segmentation.owned[Layer.TORSO]))
+            arm, cloth = segmentation.owned[LIMBS[limb.twin].lower_layer], segmentation.owned[Layer.TORSO]
+            is_bare = told_apart(rgb, eroded(arm), eroded(cloth & segmentation.garment))
             pixels = result.owned[layer] & (True if is_bare is None else ~is_bare)
             result = _given(result, layer, pixels, (Layer.TORSO,))
         elif layer == limb.upper_layer:
