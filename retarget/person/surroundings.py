@@ -24,7 +24,7 @@ _SEEN = 0.5  # confidence from which a joint counts
 
 # Lengths in units of the square root of the person's area, areas in parts of it.
 _REACH = 1.3  # how far a held thing may reach from a hand
-_GRIP = 0.45  # it touches the person within this distance of a hand joint
+_GRIP = 0.22  # it touches the person within this distance of a hand joint; farther up the arm it is a post behind it
 _FREE = 0.3  # only hands this far from the hips are looked at
 _STICKS_OUT = 0.12  # and leads away from the person at least this far
 _MIN_AREA = 0.003
