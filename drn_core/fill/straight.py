@@ -88,6 +88,7 @@ class _Strip:
         seen = [round(min(_SEEN * unit, end.length)) for end in (first, second)]
         self._ends = slice(self._reach - seen[0], self._reach), slice(self._middle[1], self._middle[1] + seen[1])
         self._known[:, : self._ends[0].start] = self._known[:, self._ends[1].stop :] = False
+        self._known = _without_slivers(self._known, round(_MIN_RUN * unit))
 
     def _bow(self, steps: DoubleArray) -> DoubleArray:
         """Return by how much the edge lies beside the chord: it leaves both ends as it arrives there."""
@@ -122,10 +123,9 @@ class _Strip:
 
     def _can_be_filled(self) -> BoolArray:
         """Return (rows,) whether what is unknown between the ends lies between enough that is known."""
-        gaps = _Gaps(self._known)
         between = ~self._known
         between[:, : self._middle[0]] = between[:, self._middle[1] :] = False
-        is_bounded = np.minimum(*gaps.runs) >= max(2.0, _MIN_RUN * self._unit)
+        is_bounded = np.minimum(*_Gaps(self._known).runs) > 0
         return np.asarray((is_bounded | ~between).all(axis=1))
 
     def write(self, filled: ByteArray, still_open: BoolArray, first_row: int, last_row: int) -> None:
@@ -176,6 +176,12 @@ class _Gaps:
         right, right_run = (values[:, ::-1] for values in _last_known(known[:, ::-1]))
         self.nearest = left, np.where(right < 0, -1, known.shape[1] - 1 - right)
         self.runs = left_run, right_run
+
+
+def _without_slivers(known: BoolArray, least: int) -> BoolArray:
+    """Forget what a row shows in runs of `least` pixels or less, between two fingers, say: too little to repeat."""
+    kernel = np.ones((1, 2 * (least // 2) + 1), np.uint8)  # odd, or opening moves what it keeps
+    return np.asarray(cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
 
 
 def _last_known(known: BoolArray) -> tuple[IntArray, IntArray]:

@@ -44,6 +44,16 @@ def test_a_skirting_board_goes_on(tilt: float) -> None:
     assert not (still_open & ~hole).any()
 
 
+def test_a_sliver_seen_in_the_gap_does_not_end_the_edge() -> None:
+    room, hole = _skirting(0.0), _hole()
+    hole[:, 169:171] = False  # as between two fingers
+    photo = np.where(hole[..., None], (20, 40, 200), room).astype(np.uint8)
+    filled, still_open = continue_lines(photo, hole, UNIT)
+    board = np.s_[156:172, 130:210]
+    assert not still_open[board].any()
+    assert np.sqrt(((filled.astype(float) - room)[board] ** 2).mean()) < 9.0
+
+
 def test_an_upright_edge_goes_on_as_a_level_one_does() -> None:
     room, hole = _skirting(0.1), _hole()
     photo = np.where(hole[..., None], (20, 40, 200), room).astype(np.uint8)
