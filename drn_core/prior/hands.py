@@ -28,6 +28,8 @@ _HUE_GAIN = (0.4, 6.0, 3.0)
 _FAR_FROM_ARMS, _NUM_COLOURS = 1.3, 8
 # Colours of fewer of their pixels are strangers: skin in an open collar, a rim.
 _RARE = 0.05
+# Enough pixels to sum their colours up.
+_MOST_SAMPLES = 5000
 # Two things can be told apart by colour if so many pixels of the one look like it.
 _LEAST_TOLD = 0.8
 # Cuffs run across the arm askew by up to 45 degrees: what is this much farther from the sleeve's bone is none of it.
@@ -151,15 +153,16 @@ def told_apart(rgb: UInt8, one: Mask, other: Mask) -> Mask | None:
 
 
 def _palette_distance(hues: UInt8, known: Mask) -> Field:
-    """Distance (H, W) of colours to the nearest of the few that sum up some known pixels, but for rare ones."""
+    """Squared distance (H, W) of colours to the nearest of the few that sum up some known pixels, but for rare ones."""
     samples = hues[known].astype(np.float32)
+    samples = np.ascontiguousarray(samples[:: max(1, len(samples) // _MOST_SAMPLES)])
     criteria = cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 10, 1.0
     cv2.setRNGSeed(0)
     _, label, palette = cv2.kmeans(samples, _NUM_COLOURS, None, criteria, attempts=1, flags=cv2.KMEANS_PP_CENTERS)
     share = np.bincount(label.ravel(), minlength=_NUM_COLOURS) / len(samples)
-    pixels = hues.astype(np.float32)
-    usual = palette[share > _RARE]
-    return np.asarray(np.minimum.reduce([np.linalg.norm(pixels - colour, axis=2) for colour in usual]))
+    pixels, usual = hues.reshape(-1, 3).astype(np.float32), palette[share > _RARE]
+    squared = (usual * usual).sum(1) - 2.0 * (pixels @ usual.T)
+    return np.asarray((squared.min(1) + (pixels * pixels).sum(1)).reshape(known.shape), np.float32)
 
 
 def _by_hue(rgb: UInt8) -> UInt8:
