@@ -40,6 +40,8 @@ _SHOULDERS, _HIPS, _SPINE = _NUM_CHAIN, _NUM_CHAIN + 1, _NUM_CHAIN + 2
 _READING_ERROR: Final = 0.03
 # The motion may leave the photo's width by this share before it is moved.
 _FRAME_SLACK: Final = 0.02
+# A neck may grow by this much.
+_NECK_SLACK: Final = 1.15
 _ANKLES: Final = (JOINT_INDEX["left_ankle"], JOINT_INDEX["right_ankle"])
 _KNEES: Final = (JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"])
 
@@ -227,7 +229,9 @@ def transfer_track(
         vectors, bone_vectors(source.keypoints if drawn is None else drawn), relative_scale, config.stretch_limit
     )
     pelvis_seen = min(track.confidence[:, list(SPAN_BONES[1])].mean(), source.confidence[list(SPAN_BONES[1])].min())
-    keypoints = _assemble(source, track, reference, vectors, body_ratio, config, hips_are_root=pelvis_seen > 0.5)
+    keypoints = _assemble(
+        source, track, reference, vectors, body_ratio, relative_scale, config, hips_are_root=pelvis_seen > 0.5
+    )
     confidence = np.asarray(track.confidence).copy()
     depth = track.depth * body_ratio
     warnings = (*_missing_parts(source, track), *_stretch_warnings(stretched, config.stretch_limit))
@@ -290,8 +294,8 @@ def _stretch_warnings(stretched: npt.NDArray[np.bool_], limit: float) -> tuple[t
 
 
 def _assemble(
-    source: Pose, track: PoseTrack, reference: int, vectors: Array, ratio: float, config: TransferConfig,
-    *, hips_are_root: bool,
+    source: Pose, track: PoseTrack, reference: int, vectors: Array, ratio: float, relative_scale: Array,
+    config: TransferConfig, *, hips_are_root: bool,
 ) -> Array:  # fmt: skip
     """Put the bones together, from the root out."""
     result = np.zeros((len(track), *source.keypoints.shape))
@@ -307,7 +311,7 @@ def _assemble(
         result[:, left], result[:, right] = middle - bone / 2, middle + bone / 2
     for index, (parent, child) in enumerate(CHAINS):
         result[:, child] = result[:, parent] + vectors[:, index]
-    result[:, _FACE] = _head_middle(source, track, reference, neck, ratio)[:, None] + _face_offsets(
+    result[:, _FACE] = _head_middle(source, track, reference, neck, ratio, relative_scale)[:, None] + _face_offsets(
         source, track, reference, ratio, config
     )
     result += _ground_shift(source, track, result, reference)
@@ -347,16 +351,35 @@ def _kept_in_frame(source: Pose, track: PoseTrack, keypoints: Array, root_joints
     return np.asarray((share - 1.0) * travel + move)
 
 
-def _head_middle(source: Pose, track: PoseTrack, reference: int, neck: Array, ratio: float) -> Array:
-    """Middle of the face joints: the photo's own offset from the neck plus the driver's change of it."""
+def _head_middle(
+    source: Pose, track: PoseTrack, reference: int, neck: Array, ratio: float, relative_scale: Array
+) -> Array:
+    """Middle of the face joints: the photo's own offset from the neck plus the driver's change of it.
+
+    Where the driver's head comes forward, in perspective or from a bow in the reference frame, the sum would be a
+    giraffe's neck: it grows only as far as the photo's own may be foreshortened.
+    """
     shoulders = list(SPAN_BONES[0])
     own = source.keypoints[_FACE].mean(0) - source.keypoints[shoulders].mean(0)
     driver = track.keypoints[:, _FACE].mean(1) - track.keypoints[:, shoulders].mean(1)
     start = driver[reference]
     difference = np.linalg.norm(own - ratio * start) / (np.linalg.norm(own) + 1e-6)
     same = float(np.exp(-((difference / 0.35) ** 2)))
-    relative = own + ratio * (driver - start)
-    return np.asarray(neck + same * relative + (1 - same) * ratio * driver)
+    offset = same * (own + ratio * (driver - start)) + (1 - same) * ratio * driver
+    length = np.linalg.norm(offset, axis=-1)
+    longest = _longest_neck(source) * relative_scale
+    return np.asarray(neck + offset * np.minimum(1.0, longest / np.maximum(length, 1e-6))[:, None])
+
+
+def _longest_neck(source: Pose) -> float:
+    """Return how far the head's middle may be from the shoulders', in pixels: as in the photo, or as far in space."""
+    shoulders = list(SPAN_BONES[0])
+    seen, in_space = (
+        float(np.linalg.norm(points[_FACE].mean(0) - points[shoulders].mean(0)))
+        for points in (source.keypoints, source.world)
+    )
+    scale = float(picture_scale(source.keypoints[None], source.world[None], source.confidence[None])[0])
+    return _NECK_SLACK * max(seen, in_space * scale if np.isfinite(scale) else 0.0)
 
 
 def _ground_shift(source: Pose, track: PoseTrack, keypoints: Array, reference: int) -> Array:

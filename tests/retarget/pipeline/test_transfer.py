@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from drn_core.skeleton import JOINT_INDEX, NUM_JOINTS
+from drn_core.skeleton import FACE_JOINTS, JOINT_INDEX, NUM_JOINTS
 from retarget.config import TransferConfig
 from retarget.pipeline.proportions import measure_proportions, picture_scale
 from retarget.pipeline.transfer import nearest_frame, transfer_track
@@ -110,6 +110,19 @@ def test_a_hand_that_the_driver_does_not_show_hangs_from_its_forearm() -> None:
     unseen = dataclasses.replace(track, confidence=confidence, keypoints=keypoints)
     result = transfer_track(_pose(joints()), unseen)
     assert result.keypoints[:, hand] == pytest.approx(np.stack(_swing())[:, hand], abs=1.0)
+
+
+def test_a_head_that_comes_forward_does_not_draw_out_the_neck() -> None:
+    face, shoulders = list(FACE_JOINTS), [11, 12]
+
+    def neck_length(points: np.ndarray) -> float:
+        return float(np.linalg.norm(points[face].mean(0) - points[shoulders].mean(0)))
+
+    forward = [points.copy() for points in _swing()]
+    for points in forward:
+        points[face, 1] -= 0.6 * neck_length(joints())
+    result = transfer_track(_pose(joints()), track_of(forward))
+    assert max(neck_length(points) for points in result.keypoints) <= 1.16 * neck_length(joints())
 
 
 def test_a_photo_without_legs_says_so() -> None:
