@@ -31,7 +31,7 @@ _COARSEST_MOVIE_CLOCK_HZ: Final = 10_000
 
 def _muxer_options(container: str, clock: Fraction) -> dict[str, str]:
     if container not in ("mp4", "mov"):
-        return {}
+        return {"fflags": "+bitexact"}  # Matroska's random identifiers would make every file another
     hertz = clock.denominator
     while hertz < _COARSEST_MOVIE_CLOCK_HZ:
         hertz *= 2
