@@ -26,6 +26,8 @@ _SURROUNDINGS: Final = 1.0  # width of the ring about that, which shows what lie
 _PALM: Final = 0.5  # width of the strip from wrist to knuckles that is the hand's for certain
 _KNOWN_PALM: Final = 0.7
 """Share of that strip that the person's mask must hold."""
+_CLEAR_PX: Final = 2.0
+"""Nearer to the person than this, colours are mixed."""
 _LEAST_LENGTH_PX: Final = 4.0
 _LEAST_SAMPLES: Final = 12
 _SPREAD: Final = 5.0
@@ -77,15 +79,13 @@ def _grown(rgb: UInt8Array, lab: UInt8Array, person: BoolArray, wrist: FloatArra
     """Find one hand's fingers in the window around it."""
     nothing = np.zeros(person.shape, bool)
     length = float(np.linalg.norm(knuckles - wrist))
-    strip = np.zeros(person.shape, np.uint8)
-    ends = [(round(float(x)), round(float(y))) for x, y in (wrist + 0.5 * (knuckles - wrist), knuckles)]
-    cv2.line(strip, ends[0], ends[1], 1, max(1, round(_PALM * length)))
-    palm = (strip > 0) & person
+    strip = _strip(person.shape, wrist, knuckles)
+    palm = strip & person
     y, x = np.mgrid[: person.shape[0], : person.shape[1]]
     in_reach = np.hypot(x - knuckles[0], y - knuckles[1]) < _REACH * length
     apart = cv2.distanceTransform((~person).astype(np.uint8), cv2.DIST_L2, 5)
-    room = ~in_reach & (apart > 2.0)
-    is_palm_known = palm.sum() >= _KNOWN_PALM * (strip > 0).sum()  # else something is held before it
+    room = ~in_reach & (apart > _CLEAR_PX)
+    is_palm_known = palm.sum() >= _KNOWN_PALM * strip.sum()  # else something is held before it
     if not is_palm_known or min(palm.sum(), room.sum()) < _LEAST_SAMPLES:
         return nothing
     is_alike = _nearer_to_hand(lab, palm, room)
@@ -94,13 +94,27 @@ def _grown(rgb: UInt8Array, lab: UInt8Array, person: BoolArray, wrist: FloatArra
     labels = np.where(person | (is_alike & in_reach), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[room], labels[palm] = cv2.GC_BGD, cv2.GC_FGD
     labels[person & ~in_reach] = cv2.GC_FGD
-    cv2.setRNGSeed(0)  # its colour models start from k-means
-    cv2.grabCut(np.ascontiguousarray(rgb), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     is_like_hand = cv2.dilate(is_alike.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # edges are mixed colours
-    cut = person | (((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & in_reach & is_like_hand)
+    cut = person | (_cut(rgb, labels) & in_reach & is_like_hand)
     _, pieces = cv2.connectedComponents(cut.astype(np.uint8), connectivity=4)
     grown = cut & (pieces == np.bincount(pieces[palm]).argmax()) & ~person
     return nothing if grown.sum() > _MOST_GROWTH * length**2 else grown
+
+
+def _strip(shape: tuple[int, ...], wrist: FloatArray, knuckles: FloatArray) -> BoolArray:
+    """Return the strip along the outer half of a palm."""
+    strip = np.zeros(shape, np.uint8)
+    width = max(1, round(_PALM * float(np.linalg.norm(knuckles - wrist))))
+    start, end = ((round(float(x)), round(float(y))) for x, y in ((wrist + knuckles) / 2, knuckles))
+    cv2.line(strip, start, end, 1, width)
+    return strip > 0
+
+
+def _cut(rgb: UInt8Array, labels: UInt8Array) -> BoolArray:
+    """Let GrabCut decide what its labels leave open."""
+    cv2.setRNGSeed(0)  # its colour models start from k-means
+    cv2.grabCut(np.ascontiguousarray(rgb), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
 def _nearer_to_hand(lab: UInt8Array, palm: BoolArray, room: BoolArray) -> BoolArray:
