@@ -179,8 +179,11 @@ class _Gaps:
 
 
 def _without_slivers(known: BoolArray, least: int) -> BoolArray:
-    """Forget what a row shows in runs of `least` pixels or less, between two fingers, say: too little to repeat."""
-    kernel = np.ones((1, 2 * (least // 2) + 1), np.uint8)  # odd, or opening moves what it keeps
+    """Forget what a row shows in runs of too few pixels to repeat, between two fingers, say.
+
+    `least` counts as the next odd number: opening by an even one would move what it keeps.
+    """
+    kernel = np.ones((1, 2 * (least // 2) + 1), np.uint8)
     return np.asarray(cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
 
 

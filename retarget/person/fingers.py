@@ -55,14 +55,13 @@ def find_fingers(rgb: UInt8Array, person: BoolArray, joints: FloatArray | None) 
     found = np.zeros(person.shape, bool)
     if joints is None:
         return found
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     for wrist, knuckles in _HANDS:
         start, end = joints[wrist], joints[list(knuckles)].mean(axis=0)
         length = float(np.linalg.norm(end - start))
         window = _window(person.shape, end, (_REACH + _SURROUNDINGS) * length)
         if length >= _LEAST_LENGTH_PX and window is not None:
             shift = np.array([window[1].start, window[0].start], np.float32)
-            found[window] |= _grown(rgb[window], lab[window], person[window], start - shift, end - shift)
+            found[window] |= _grown(rgb[window], person[window], start - shift, end - shift)
     return found & ~person
 
 
@@ -75,7 +74,7 @@ def _window(shape: tuple[int, ...], centre: FloatArray, radius: float) -> tuple[
     return slice(top, min(round(y + radius) + 1, shape[0])), slice(left, min(round(x + radius) + 1, shape[1]))
 
 
-def _grown(rgb: UInt8Array, lab: UInt8Array, person: BoolArray, wrist: FloatArray, knuckles: FloatArray) -> BoolArray:
+def _grown(rgb: UInt8Array, person: BoolArray, wrist: FloatArray, knuckles: FloatArray) -> BoolArray:
     """Find one hand's fingers in the window around it."""
     nothing = np.zeros(person.shape, bool)
     length = float(np.linalg.norm(knuckles - wrist))
@@ -88,7 +87,7 @@ def _grown(rgb: UInt8Array, lab: UInt8Array, person: BoolArray, wrist: FloatArra
     is_palm_known = palm.sum() >= _KNOWN_PALM * strip.sum()  # else something is held before it
     if not is_palm_known or min(palm.sum(), room.sum()) < _LEAST_SAMPLES:
         return nothing
-    is_alike = _nearer_to_hand(lab, palm, room)
+    is_alike = _nearer_to_hand(rgb, palm, room)
     if is_alike[room].mean() > _CONFUSED:
         return nothing
     labels = np.where(person | (is_alike & in_reach), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
@@ -117,9 +116,9 @@ def _cut(rgb: UInt8Array, labels: UInt8Array) -> BoolArray:
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
-def _nearer_to_hand(lab: UInt8Array, palm: BoolArray, room: BoolArray) -> BoolArray:
+def _nearer_to_hand(rgb: UInt8Array, palm: BoolArray, room: BoolArray) -> BoolArray:
     """Tell which pixels look more like the palm than like any colour of the room."""
-    colours = lab.astype(np.float32)
+    colours = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2LAB).astype(np.float32)
     to_hand = _distance(colours, colours[palm])
     samples = np.ascontiguousarray(colours[room])
     count = min(_ROOM_COLOURS, len(samples))

@@ -224,9 +224,10 @@ def transfer_track(
     ratios, body_ratio = _bone_ratios(source, track, reference, relative_scale, config)
     driven = _rotate(bone_vectors(track.keypoints), ratios.angle) * ratios.length[:, None]
     follows = _held_weight(bone_confidence(track.confidence), 0.1 * rate)
-    vectors = _with_held(driven, follows, bone_vectors(source.keypoints), relative_scale)
+    photo = bone_vectors(source.keypoints)
+    vectors = _with_held(driven, follows, photo, relative_scale)
     vectors, stretched = _limit_stretch(
-        vectors, bone_vectors(source.keypoints if drawn is None else drawn), relative_scale, config.stretch_limit
+        vectors, photo if drawn is None else bone_vectors(drawn), relative_scale, config.stretch_limit
     )
     pelvis_seen = min(track.confidence[:, list(SPAN_BONES[1])].mean(), source.confidence[list(SPAN_BONES[1])].min())
     keypoints = _assemble(
@@ -359,9 +360,7 @@ def _head_middle(
     Where the driver's head comes forward, in perspective or from a bow in the reference frame, the sum would be a
     giraffe's neck: it grows only as far as the photo's own may be foreshortened.
     """
-    shoulders = list(SPAN_BONES[0])
-    own = source.keypoints[_FACE].mean(0) - source.keypoints[shoulders].mean(0)
-    driver = track.keypoints[:, _FACE].mean(1) - track.keypoints[:, shoulders].mean(1)
+    own, driver = _from_shoulders(source.keypoints), _from_shoulders(track.keypoints)
     start = driver[reference]
     difference = np.linalg.norm(own - ratio * start) / (np.linalg.norm(own) + 1e-6)
     same = float(np.exp(-((difference / 0.35) ** 2)))
@@ -371,13 +370,14 @@ def _head_middle(
     return np.asarray(neck + offset * np.minimum(1.0, longest / np.maximum(length, 1e-6))[:, None])
 
 
+def _from_shoulders(points: npt.NDArray[np.floating[Any]]) -> Array:
+    """Return the way (..., D) from the shoulders' middle to the head's, of joints (..., 33, D)."""
+    return np.asarray(points[..., _FACE, :].mean(-2) - points[..., list(SPAN_BONES[0]), :].mean(-2))
+
+
 def _longest_neck(source: Pose) -> float:
     """Return how far the head's middle may be from the shoulders', in pixels: as in the photo, or as far in space."""
-    shoulders = list(SPAN_BONES[0])
-    seen, in_space = (
-        float(np.linalg.norm(points[_FACE].mean(0) - points[shoulders].mean(0)))
-        for points in (source.keypoints, source.world)
-    )
+    seen, in_space = (float(np.linalg.norm(_from_shoulders(points))) for points in (source.keypoints, source.world))
     scale = float(picture_scale(source.keypoints[None], source.world[None], source.confidence[None])[0])
     return _NECK_SLACK * max(seen, in_space * scale if np.isfinite(scale) else 0.0)
 
